@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"sort"
+	"strings"
+
+	"go.mau.fi/whatsmeow/proto/waAdv"
+	"go.mau.fi/whatsmeow/types"
+	"google.golang.org/protobuf/proto"
+)
+
+// receiveQuery answers an iq; what nobody here knows gets an empty result.
+func (net *network) receiveQuery(c *connection, query *stanza) error {
+	kind := attribute(query, "type")
+	if kind == "result" || kind == "error" {
+		return net.receivePairResult(c, query)
+	}
+	subject := ""
+	if children := query.GetChildren(); len(children) > 0 {
+		subject = children[0].Tag
+	}
+	if c.device == nil {
+		return net.receiveUnlinkedQuery(c, query, subject)
+	}
+	if code := net.faults.queryCode(c, attribute(query, "xmlns")); code != 0 {
+		return net.refuse(c, query, code, refusalTexts[code])
+	}
+	switch attribute(query, "xmlns") + " " + subject {
+	case "encrypt count":
+		count := stanza{Tag: "count", Attrs: attributes{"value": decimal(c.device.preKeysLeft())}}
+		return net.answer(c, query, count)
+	case "encrypt key":
+		return net.receiveBundleQuery(c, query)
+	case "encrypt registration":
+		return net.receivePreKeys(c, query)
+	case "passive active":
+		return net.receiveActive(c, query)
+	case "usync usync":
+		return net.receiveUserQuery(c, query)
+	case "md remove-companion-device":
+		return net.receiveRemoval(c, query)
+	case "w:m media_conn":
+		return net.receiveMediaQuery(c, query)
+	case "privacy privacy":
+		return net.receivePrivacyQuery(c, query)
+	}
+	if attribute(query, "xmlns") == "w:g2" {
+		return net.receiveGroupQuery(c, query, subject)
+	}
+	return net.answer(c, query)
+}
+
+func (net *network) receiveUnlinkedQuery(c *connection, query *stanza, subject string) error {
+	switch subject {
+	case "link_code_companion_reg":
+		return net.receiveCodeStage(c, query)
+	case "ref", "passkey_prologue", "companion_nonce", "encrypted_pairing_request":
+		return net.receivePasskeyStep(c, query, subject)
+	default:
+		return net.answer(c, query)
+	}
+}
+
+func (net *network) answer(c *connection, query *stanza, children ...stanza) error {
+	return net.tell(c, stanza{
+		Tag:     "iq",
+		Attrs:   attributes{"from": answeredFrom(query), "type": "result", "id": attribute(query, "id")},
+		Content: children,
+	})
+}
+
+// refusalTexts are WhatsApp's words for its codes: the library compares both.
+var refusalTexts = map[int]string{
+	400: "bad-request", 401: "not-authorized", 403: "forbidden", 404: "item-not-found", 405: "not-allowed",
+	406: "not-acceptable", 410: "gone", 419: "resource-limit", 423: "locked", 429: "rate-overlimit",
+	500: "internal-server-error", 503: "service-unavailable", 530: "partial-server-error",
+}
+
+func (net *network) refuse(c *connection, query *stanza, code int, text string) error {
+	return net.tell(c, stanza{
+		Tag:     "iq",
+		Attrs:   attributes{"from": answeredFrom(query), "type": "error", "id": attribute(query, "id")},
+		Content: []stanza{{Tag: "error", Attrs: attributes{"code": decimal(code), "text": text}}},
+	})
+}
+
+func answeredFrom(query *stanza) types.JID {
+	if to := jidAttribute(query, "to"); !to.IsEmpty() {
+		return to
+	}
+	return types.ServerJID
+}
+
+// receivePrivacyQuery answers the settings the client asks before a read
+// receipt: everything is open.
+func (net *network) receivePrivacyQuery(c *connection, query *stanza) error {
+	var categories []stanza
+	for _, name := range []string{"readreceipts", "last", "online", "profile", "status", "groupadd", "calladd"} {
+		categories = append(categories, stanza{Tag: "category", Attrs: attributes{"name": name, "value": "all"}})
+	}
+	return net.answer(c, query, stanza{Tag: "privacy", Content: categories})
+}
+
+// receiveUserQuery answers usync: who exists, under which LID, with which
+// devices.
+func (net *network) receiveUserQuery(c *connection, query *stanza) error {
+	sync := query.GetChildByTag("usync")
+	asked := map[string]bool{}
+	for _, what := range childrenOf(&sync, "query") {
+		asked[what.Tag] = true
+	}
+	var users []stanza
+	for _, user := range childrenOf(&sync, "list") {
+		found, err := net.userNode(c, &user, asked)
+		if err != nil {
+			return err
+		}
+		users = append(users, found)
+	}
+	return net.answer(c, query, stanza{
+		Tag:     "usync",
+		Attrs:   attributes{"sid": attribute(&sync, "sid"), "mode": attribute(&sync, "mode"), "index": "0", "last": "true"},
+		Content: []stanza{{Tag: "list", Content: users}},
+	})
+}
+
+func (net *network) userNode(c *connection, user *stanza, asked map[string]bool) (stanza, error) {
+	if contact, byNumber := user.GetOptionalChildByTag("contact"); byNumber {
+		return net.contactNode(contact), nil
+	}
+	jid := jidAttribute(user, "jid")
+	node := stanza{Tag: "user", Attrs: attributes{"jid": jid}}
+	p := net.account(jid)
+	if p == nil || !p.OnWhatsApp {
+		return node, nil
+	}
+	var known []stanza
+	if asked["lid"] {
+		known = append(known, stanza{Tag: "lid", Attrs: attributes{"val": p.primary().lid()}})
+	}
+	if asked["devices"] {
+		devices, err := deviceListNode(p)
+		if err != nil {
+			return node, err
+		}
+		known = append(known, devices)
+		p.watchers[c.device] = true
+	}
+	node.Content = known
+	return node, nil
+}
+
+// contactNode says whether a number, written "+62...@c.us", is on WhatsApp.
+func (net *network) contactNode(contact stanza) stanza {
+	asked := string(content(contact))
+	number, _, _ := strings.Cut(asked, "@")
+	number = strings.TrimPrefix(number, "+")
+	state := stanza{Tag: "contact", Attrs: attributes{"type": "out"}, Content: []byte(asked)}
+	attrs := attributes{"jid": types.NewJID(number, types.DefaultUserServer)}
+	if p := net.phones[number]; p != nil && p.OnWhatsApp {
+		state.Attrs["type"] = "in"
+		attrs = attributes{"jid": p.primary().lid(), "pn_jid": p.primary().number()}
+	}
+	return stanza{Tag: "user", Attrs: attrs, Content: []stanza{state}}
+}
+
+// deviceListNode lists an account's devices with the list its phone signed.
+func deviceListNode(p *phone) (stanza, error) {
+	var list []stanza
+	var valid []uint32
+	for _, d := range p.allDevices() {
+		attrs := attributes{"id": decimal(int(d.ID))}
+		if !d.isPhone() {
+			attrs["key-index"] = decimal(int(d.ID))
+		}
+		list = append(list, stanza{Tag: "device", Attrs: attrs})
+		valid = append(valid, uint32(d.ID))
+	}
+	details, err := proto.Marshal(&waAdv.ADVKeyIndexList{
+		RawID:        proto.Uint32(p.RawID),
+		Timestamp:    proto.Uint64(uint64(now().Unix())),
+		CurrentIndex: proto.Uint32(uint32(p.LastDevice)),
+		ValidIndexes: valid,
+	})
+	if err != nil {
+		return stanza{}, err
+	}
+	signed, err := proto.Marshal(&waAdv.ADVSignedKeyIndexList{
+		Details:             details,
+		AccountSignatureKey: p.signal.IdentityKey.Pub[:],
+		AccountSignature:    sign(p.signal.IdentityKey, deviceListPrefix, details),
+	})
+	if err != nil {
+		return stanza{}, err
+	}
+	return stanza{Tag: "devices", Content: []stanza{
+		{Tag: "device-list", Content: list},
+		{Tag: "key-index-list", Attrs: attributes{"ts": unixSeconds(now())}, Content: signed},
+	}}, nil
+}
+
+func jidsOf(devices []*device, server string) []types.JID {
+	var jids []types.JID
+	for _, d := range devices {
+		jids = append(jids, d.jid(server))
+	}
+	return jids
+}
+
+// deviceListHash is the "phash" by which client and server compare the devices
+// they believe a message goes to.
+func deviceListHash(jids []types.JID) string {
+	var names []string
+	for _, jid := range jids {
+		names = append(names, jid.ADString())
+	}
+	sort.Strings(names)
+	sum := sha256.Sum256([]byte(strings.Join(names, "")))
+	return fmt.Sprintf("2:%s", base64.RawStdEncoding.EncodeToString(sum[:6]))
+}
