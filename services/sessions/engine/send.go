@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.mau.fi/whatsmeow"
+	"go.mau.fi/whatsmeow/types"
+)
+
+const (
+	// After a reconnect the library waits for an ack without limit, whatever its time-out says: hence both.
+	sendDeadline = 25 * time.Second
+	sendTimeout  = 20 * time.Second
+	// A send that runs this long hangs for good; only the end of its connection ends it.
+	sendHangs = 100 * time.Second
+)
+
+// delivery is one message id in flight; a second request for it waits for the same answer.
+type delivery struct {
+	done  chan struct{}
+	reply told
+}
+
+func (s *session) send(r *sendRequest) told {
+	limit := time.Until(time.UnixMilli(r.DeadlineMS))
+	if limit <= 0 {
+		return &unknownReply{Reason: "the deadline had passed before the message was handed over"}
+	}
+	ctx, cancel := context.WithTimeout(s.worker.ctx, min(limit, sendDeadline))
+	defer cancel()
+	d := s.deliveryOf(r)
+	select {
+	case <-d.done:
+		return ownCopy(d.reply)
+	case <-ctx.Done():
+		return &unknownReply{Reason: "WhatsApp's answer did not come in time"}
+	}
+}
+
+// deliveryOf joins the delivery of this message id, or begins it.
+func (s *session) deliveryOf(r *sendRequest) *delivery {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if running, ok := s.sends[r.MessageID]; ok {
+		return running
+	}
+	d := &delivery{done: make(chan struct{}), reply: &unknownReply{Reason: "the worker failed unexpectedly"}}
+	s.sends[r.MessageID] = d
+	go func() {
+		_ = recovered(func() error { d.reply = s.deliver(r); return nil })
+		s.mu.Lock()
+		delete(s.sends, r.MessageID)
+		s.mu.Unlock()
+		close(d.done)
+	}()
+	return d
+}
+
+func (s *session) deliver(r *sendRequest) told {
+	c, failed := s.online()
+	if failed != nil {
+		return &notSentReply{Reason: failed.Code, Message: failed.Message}
+	}
+	to, err := types.ParseJID(r.To)
+	if err != nil || !sendable(to) || r.MessageID == "" {
+		return &notSentReply{Reason: "content", Message: "the recipient must be a JID of a person or a group"}
+	}
+	ctx, cancel := context.WithDeadline(c.ctx, earlier(time.Now().Add(sendDeadline), time.UnixMilli(r.DeadlineMS)))
+	defer cancel()
+	message, refused := s.compose(ctx, c, r, to)
+	if refused != nil {
+		return refused
+	}
+	select { // one message in flight
+	case <-s.slot:
+		defer func() { s.slot <- struct{}{} }()
+	case <-ctx.Done():
+		return &unknownReply{Reason: "the message before this one is still in flight"}
+	}
+	if refused := c.reachable(ctx, to); refused != nil {
+		return refused
+	}
+	reply := c.handOver(ctx, r.MessageID, to, message)
+	if message.again == nil || !mayBeTheUpload(reply) {
+		return reply
+	}
+	message.again() // WhatsApp does not say what it refused: what was uploaded earlier is uploaded anew, once
+	if message, refused = s.compose(ctx, c, r, to); refused != nil {
+		return reply
+	}
+	return c.handOver(ctx, r.MessageID, to, message)
+}
+
+// Codes that say why a message was refused, and that it was not for its medium: the number may not write to that contact,
+// or not now, or not at all.
+var notTheUpload = map[int]bool{401: true, 403: true, 429: true, 463: true}
+
+func mayBeTheUpload(reply told) bool {
+	refused, nacked := reply.(*refusedReply)
+	return nacked && !notTheUpload[refused.Code]
+}
+
+func sendable(to types.JID) bool {
+	return to.User != "" && to.Device == 0 &&
+		(to.Server == types.DefaultUserServer || to.Server == types.HiddenUserServer || to.Server == types.GroupServer)
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+// reachable asks whether a new number is on WhatsApp: the library's own answer to that is only a text.
+func (c *connection) reachable(ctx context.Context, to types.JID) told {
+	if to.Server != types.DefaultUserServer {
+		return nil
+	}
+	lid, err := c.store.GetLIDForPN(ctx, to)
+	if err == nil && !lid.IsEmpty() {
+		return nil
+	}
+	var found map[string]types.JID
+	if err == nil {
+		found, err = c.whoIsOnWhatsApp(ctx, []string{to.User})
+	}
+	if err != nil {
+		return c.notReached(err)
+	}
+	if _, registered := found[to.User]; !registered {
+		return &notSentReply{Reason: "not_on_whatsapp", Message: "that number is not on WhatsApp"}
+	}
+	return nil
+}
+
+// notReached says why the question before a send failed: nothing has left yet.
+func (c *connection) notReached(err error) told {
+	switch {
+	case errors.Is(err, errFenced):
+		return &notSentReply{Reason: "fenced", Message: "a higher fence was seen"}
+	case c.store.broken() != nil:
+		return &notSentReply{Reason: "store", Message: "the key store failed"}
+	}
+	return &notSentReply{Reason: "not_connected", Message: "WhatsApp did not say whether that number exists"}
+}
+
+// handOver gives the message to the library and waits for the server's answer.
+func (c *connection) handOver(ctx context.Context, id string, to types.JID, message *outgoing) told {
+	c.work.begin()
+	defer c.work.finish()
+	hanging := time.AfterFunc(sendHangs, func() { c.end(&disconnectedEvent{Reason: "dropped"}) })
+	defer hanging.Stop()
+	sendCtx, release := c.store.forSending(ctx)
+	defer release()
+	response, err := c.client.SendMessage(sendCtx, to, message.message, whatsmeow.SendRequestExtra{ID: id, Timeout: sendTimeout})
+	reply := outcome(response.Timestamp, err, c.store.broken() != nil)
+	if err != nil {
+		logEvent("warn", "a message was not acknowledged", "session", c.session.name, "connection", c.number, "message", id, "error", err)
+	}
+	return reply
+}
