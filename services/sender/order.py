@@ -1,0 +1,114 @@
+"""Which message of a session leaves next: the open rows of one lane, in order. Pure."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from datetime import datetime
+
+from libs.contracts.records import OutboxRow
+from services.sender import rows
+
+Place = tuple[int, int, int, str]
+
+
+def place_of(row: OutboxRow) -> Place:
+    """Where a row stands in its lane: lower leaves first. Of two at one place, the less tried one."""
+    return row.priority, row.order, row.attempts, row.id
+
+
+class Waiting:
+    """The open rows of one session.
+
+    A row is tried when it is due, in the order of (priority, order); one that awaits a receipt is not tried. Rows whose
+    deadline has passed are found by `overdue`.
+    """
+
+    def __init__(self, *, unknown_limit_s: float) -> None:
+        self._unknown_limit_s = unknown_limit_s
+        self._rows: dict[str, OutboxRow] = {}
+        self._taken: set[str] = set()
+        self._ready: list[Place] = []
+        self._later: list[tuple[datetime, str]] = []
+        self._deadlines: list[tuple[datetime, str]] = []
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __iter__(self) -> Iterator[OutboxRow]:
+        return iter(list(self._rows.values()))
+
+    def get(self, message_id: str) -> OutboxRow | None:
+        """The row as it is now."""
+        return self._rows.get(message_id)
+
+    @property
+    def oldest(self) -> OutboxRow | None:
+        """The row that has been here longest."""
+        return next(iter(self._rows.values()), None)
+
+    @property
+    def last_order(self) -> int:
+        """The highest order of all rows; 0 when there is none."""
+        return max((row.order for row in self._rows.values()), default=0)
+
+    def first(self, number: int) -> list[OutboxRow]:
+        """The first rows of those that certainly never left, in their order."""
+        return heapq.nsmallest(number, filter(rows.may_be_cancelled, self._rows.values()), key=place_of)
+
+    def put(self, row: OutboxRow) -> None:
+        """Add a row, or put one back that has changed: it may be taken (again) when it is due."""
+        self.keep(row)
+        self._taken.discard(row.id)
+        if row.waiting_for != rows.FOR_RECEIPT:
+            heapq.heappush(self._later, (row.due_at, row.id))
+
+    def keep(self, row: OutboxRow) -> None:
+        """Note how a row is now, without letting it be taken."""
+        self._rows[row.id] = row
+        deadline = rows.deadline_of(row, self._unknown_limit_s)
+        if deadline is not None:
+            heapq.heappush(self._deadlines, (deadline, row.id))
+
+    def remove(self, message_id: str) -> None:
+        """Forget a row."""
+        self._rows.pop(message_id, None)
+        self._taken.discard(message_id)
+
+    def take(self, now: datetime) -> OutboxRow | None:
+        """The next row to try, if one is due; it is not taken again before it is put back."""
+        self._admit_due(now)
+        while self._ready:
+            place = heapq.heappop(self._ready)
+            row = self._rows.get(place[-1])
+            if row is not None and row.id not in self._taken and place_of(row) == place:
+                self._taken.add(row.id)
+                return row
+        return None
+
+    def overdue(self, now: datetime) -> list[OutboxRow]:
+        """Rows whose deadline has passed; one that is taken is looked at again when it is put back."""
+        found: dict[str, OutboxRow] = {}
+        while self._deadlines and self._deadlines[0][0] <= now:
+            deadline, message_id = heapq.heappop(self._deadlines)
+            row = self._rows.get(message_id)
+            if row is None or message_id in self._taken:
+                continue
+            if rows.deadline_of(row, self._unknown_limit_s) == deadline:
+                found[message_id] = row
+        return list(found.values())
+
+    def next_due(self) -> datetime | None:
+        """After `take` found nothing: when a row will be due."""
+        return self._later[0][0] if self._later else None
+
+    def next_deadline(self) -> datetime | None:
+        """When the next deadline passes."""
+        return self._deadlines[0][0] if self._deadlines else None
+
+    def _admit_due(self, now: datetime) -> None:
+        while self._later and self._later[0][0] <= now:
+            due_at, message_id = heapq.heappop(self._later)
+            row = self._rows.get(message_id)
+            if row is not None and row.due_at == due_at and row.waiting_for != rows.FOR_RECEIPT:
+                heapq.heappush(self._ready, place_of(row))
