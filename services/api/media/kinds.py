@@ -1,0 +1,187 @@
+"""What a medium is: reads base64, looks at the bytes instead of believing a name, and knows the limits. Pure."""
+
+from __future__ import annotations
+
+import binascii
+import mimetypes
+import re
+from typing import Final, Literal
+
+import filetype
+import msgspec
+
+from services.api.settings import Settings
+
+Kind = Literal["image", "document", "video", "audio", "voice", "sticker"]
+KINDS: Final[tuple[Kind, ...]] = ("image", "document", "video", "audio", "voice", "sticker")
+PublicKind = Literal["image", "document", "video", "audio"]
+PUBLIC_KINDS: Final[tuple[PublicKind, ...]] = ("image", "document", "video", "audio")
+"""What the public endpoints send."""
+HEAD_BYTES = 8_192
+SLICE = 256 * 1024
+"""Base64 longer than this is decoded off the event loop, this much at a time."""
+
+_DATA_URL = re.compile(r"data:([^,;]{0,100})((?:;[^,;]{0,100}){0,4}),", re.IGNORECASE)
+_LINK = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_UNFIT = re.compile(r"[\x00-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
+_MIMETYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,60}/[a-z0-9!#$&^_.+-]{1,80}")
+
+IMAGES = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif"})
+"""The images that WhatsApp shows; every other one goes as a document."""
+CONTAINERS = frozenset({"application/zip", "application/x-ole-storage", "application/octet-stream"})
+"""What the bytes say of many formats; the name tells which one it is."""
+UNKNOWN = "application/octet-stream"
+OPUS = "audio/ogg; codecs=opus"
+"""What phones record, and WhatsApp plays as a voice note."""
+ACTIVE = re.compile(r"html|javascript|ecmascript|svg|[/+]xml$|wasm")
+"""Types that a browser would run."""
+MAX_NAME = 200
+
+
+class InvalidMedium(msgspec.Struct, frozen=True, kw_only=True):
+    """`reason` completes the sentence "The medium is not valid: ..."."""
+
+    reason: str
+
+
+class TooLarge(msgspec.Struct, frozen=True, kw_only=True):
+    """The medium, a `what`, has more bytes than are taken."""
+
+    what: str
+    limit_bytes: int
+
+
+class Inline(msgspec.Struct, frozen=True, kw_only=True):
+    """A medium out of JSON; `declared` is the type that its data URL claimed, or empty."""
+
+    data: bytes
+    declared: str = ""
+
+
+def inline_bytes_of(text: str) -> int:
+    """About how many bytes (never less than there are) this base64 text decodes to."""
+    return len(text) * 3 // 4 + 1
+
+
+def inline_of(text: str) -> Inline | InvalidMedium:
+    """Decode a data URL or bare base64, strictly, except that white space may stand anywhere."""
+    declared, encoded = "", text
+    if text[:5].lower() == "data:":
+        match = _DATA_URL.match(text)
+        if match is None or not match[2].lower().endswith(";base64"):
+            return InvalidMedium(reason="a data URL looks like data:<type>;base64,<data>")
+        declared, encoded = match[1].strip().lower(), text[match.end() :]
+    elif _LINK.match(text):
+        return InvalidMedium(reason="it is an address; send the file itself as a data URL, base64 or multipart")
+    try:
+        data = _decoded(encoded)
+    except (binascii.Error, UnicodeEncodeError):
+        return InvalidMedium(reason="it is not base64")
+    if not data:
+        return InvalidMedium(reason="it is empty")
+    return Inline(data=data, declared=declared)
+
+
+def _decoded(encoded: str) -> bytes:
+    """Strict base64, a slice at a time: in a thread, the event loop gets its turn between two slices."""
+    decoded: list[bytes] = []
+    rest = ""
+    for start in range(0, len(encoded), SLICE):
+        rest += "".join(encoded[start : start + SLICE].split())
+        whole = len(rest) - 4  # the last group waits: only at the very end may it hold padding
+        whole -= whole % 4
+        if whole > 0:
+            if "=" in rest[:whole]:
+                raise binascii.Error("padding within the data")
+            decoded.append(binascii.a2b_base64(rest[:whole].encode("ascii"), strict_mode=True))
+            rest = rest[whole:]
+    decoded.append(binascii.a2b_base64(rest.encode("ascii"), strict_mode=True))
+    return b"".join(decoded)
+
+
+def mimetype_of(head: bytes, *, declared: str, file_name: str | None) -> str:
+    """The type of a file that begins with `head` (HEAD_BYTES are enough).
+
+    Its bytes decide; only where they do not tell, its name, then what was declared, as long as that is no image, video
+    or audio, which bytes always tell.
+    """
+    sniffed: str | None = filetype.guess_mime(head)
+    if sniffed == "audio/ogg" and head[28:36] == b"OpusHead":  # RFC 7845: the first packet of the first page
+        return OPUS
+    if sniffed is not None and sniffed not in CONTAINERS:
+        return sniffed
+    named = mimetypes.guess_type(file_name or "")[0] or ""
+    for candidate in (named, declared):
+        if _MIMETYPE.fullmatch(candidate) and candidate.partition("/")[0] not in ("image", "video", "audio"):
+            return candidate
+    return sniffed or ("image/svg+xml" if named == "image/svg+xml" else UNKNOWN)
+
+
+def fault_of(kind: Kind, mimetype: str) -> InvalidMedium | None:
+    """Why a file of this type cannot be sent as this kind, or None."""
+    fits = {
+        "image": mimetype in IMAGES,
+        "video": mimetype.startswith("video/"),
+        "audio": mimetype.startswith("audio/"),
+        "voice": mimetype == OPUS,
+        "sticker": mimetype == "image/webp",
+        "document": True,
+    }
+    if fits[kind]:
+        return None
+    if kind == "voice":
+        return InvalidMedium(
+            reason=f"its bytes are {mimetype}; a voice note is Ogg with Opus, other sound goes as audio"
+        )
+    if kind == "sticker":
+        return InvalidMedium(reason=f"its bytes are {mimetype}; a sticker is WebP")
+    article = "an" if kind[0] in "aeiou" else "a"
+    return InvalidMedium(reason=f"its bytes are {mimetype}, not {article} {kind}; send it as a document")
+
+
+def limit_bytes(kind: Kind, settings: Settings) -> int:
+    """The most bytes that a medium of this kind may have."""
+    limits = {
+        "image": settings.image_bytes,
+        "video": settings.video_bytes,
+        "audio": settings.audio_bytes,
+        "voice": settings.audio_bytes,
+        "sticker": settings.sticker_bytes,
+        "document": settings.document_bytes,
+    }
+    return limits[kind]
+
+
+def size_fault(kind: Kind, size_bytes: int, settings: Settings) -> TooLarge | None:
+    """Whether the medium is too large for its kind."""
+    limit = limit_bytes(kind, settings)
+    return TooLarge(what=kind, limit_bytes=limit) if size_bytes > limit else None
+
+
+def served_type(mimetype: str) -> str:
+    """The type that a browser is told: nothing that it would run, and nothing that is not a type."""
+    plain = mimetype.partition(";")[0].strip().lower()
+    return plain if _MIMETYPE.fullmatch(plain) and not ACTIVE.search(plain) else UNKNOWN
+
+
+def clean_name(file_name: str | None) -> str | None:
+    """The file's name without folders and control characters; None when nothing is left."""
+    if file_name is None:
+        return None
+    last = re.split(r"[/\\]", _UNFIT.sub("", file_name))[-1].strip()
+    if last in ("", ".", ".."):
+        return None
+    if len(last) <= MAX_NAME:
+        return last
+    stem, dot, extension = last.rpartition(".")
+    return f"{stem[: MAX_NAME - 20]}{dot}{extension}" if dot and len(extension) < 20 else last[:MAX_NAME]
+
+
+def document_name(file_name: str | None, mimetype: str) -> str:
+    """The name that a document is shown with."""
+    return clean_name(file_name) or "document" + (mimetypes.guess_extension(mimetype) or "")
+
+
+def attachment_name(file_name: str | None, media_id: str, mimetype: str) -> str:
+    """The name under which a file is downloaded."""
+    return clean_name(file_name) or media_id + (mimetypes.guess_extension(mimetype.partition(";")[0].strip()) or "")

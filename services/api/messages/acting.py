@@ -1,0 +1,195 @@
+"""Edits, deletes for everybody, and marks as read: checks that it may be done, and tells sender to do it in order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from libs.contracts.commands import ActOnMessage
+from libs.contracts.content import Action, Edit, Read, Revoke
+from libs.contracts.errors import ApiError
+from libs.contracts.ids import new_message_id, send_subject
+from libs.contracts.records import MessageRow, SessionRecord
+from libs.runtime.bus import PublishUnclear, StreamFull
+from services.api.context import Edge
+from services.api.errors import Refusal, unavailable
+from services.api.live.hub import Watch, WatchedFrame
+from services.api.messages import store_messages
+from services.api.messages.finding import message_of
+from services.api.messages.phones import is_group
+from services.api.messages.replies import chat_of, sender_of
+from services.api.messages.sending import check_session, refusal_of_failed
+from services.api.requests import nats_headers
+from services.api.times import now
+
+LEFT = frozenset({"sent", "delivered", "read", "played"})
+EDITABLE = frozenset({"text", "image", "video", "document"})
+EDITED_WITHIN = timedelta(minutes=15)
+"""WhatsApp's own clients offer an edit for 15 minutes after sending, and take one that comes within 20: WhatsApp Web,
+`WAWebMessageEditUtils` (900 s and 1200 s), and `EditWindow` in whatsmeow's send.go (20 minutes, what is taken). Later
+ones are not shown. The difference is for the way, and here for the wait in the lane."""
+EDIT_TAKEN_WITHIN = timedelta(minutes=20)
+DELETED_WITHIN = timedelta(hours=60)
+"""WhatsApp's own clients offer it for two and a half days after sending, and carry out what comes within 12 hours more:
+WhatsApp Web, `WAWebRevokeMsgConstants`. whatsmeow has no such constant. Later requests are not carried out."""
+DELETE_TAKEN_WITHIN = timedelta(hours=72)
+MOST_READ = 100
+LOOK_EVERY_S = 0.1
+
+
+# --- Rules -----------------------------------------------------------------------------------------------------------
+
+
+def why_not_editable(row: MessageRow, at: datetime) -> str | None:
+    """Why this message takes no new words, or None."""
+    if row.direction != "out":
+        return "it came in"
+    if row.revoked_at is not None:
+        return "it was deleted"
+    if row.type not in EDITABLE:
+        return f"it is of the type {row.type}"
+    if row.type != "text" and row.caption is None:
+        return "it has no caption"
+    if row.status not in LEFT:
+        return f"it is {row.status}"
+    return "more than 15 minutes have passed" if _is_past(row, EDITED_WITHIN, at) else None
+
+
+def why_not_deletable(row: MessageRow, at: datetime) -> str | None:
+    """Why this message, which has left or come in, cannot be deleted for everybody, or None."""
+    if row.direction == "in" and not is_group(chat_of(row)):
+        return "it came in, and not in a group"
+    if row.type == "reaction":
+        return "a reaction is taken back by sending one with an empty emoji"
+    if row.direction == "out" and row.status not in LEFT:
+        return f"it is {row.status}"
+    return "more than 60 hours have passed" if _is_past(row, DELETED_WITHIN, at) else None
+
+
+def _is_past(row: MessageRow, within: timedelta, at: datetime) -> bool:
+    return at - _left_at(row) > within
+
+
+def _left_at(row: MessageRow) -> datetime:
+    return row.sent_at or row.created_at
+
+
+# --- What is done ----------------------------------------------------------------------------------------------------
+
+
+async def edited(edge: Edge, session: SessionRecord, row: MessageRow, text: str, *, wait_s: float) -> MessageRow | None:
+    """Give the message new words; the message as it is then, or None when that was not seen within `wait_s`.
+
+    Raises Refusal MESSAGE_NOT_EDITABLE, QUEUE_FULL, and MESSAGE_FAILED when WhatsApp refused it meanwhile.
+    """
+    reason = why_not_editable(row, now())
+    if reason is not None:
+        raise Refusal(ApiError.MESSAGE_NOT_EDITABLE, reason=reason)
+    command = _command(session, row, Edit(wa_id=row.wa_id, text=text), _left_at(row) + EDIT_TAKEN_WITHIN)
+    return await _done(edge, session, row, command, "edited", wait_s)
+
+
+async def deleted(edge: Edge, session: SessionRecord, row: MessageRow, *, wait_s: float) -> MessageRow | None:
+    """Delete the message for everybody; as `edited`, with MESSAGE_NOT_DELETABLE."""
+    if row.revoked_at is not None:
+        return row
+    reason = why_not_deletable(row, now())
+    if reason is not None:
+        raise Refusal(ApiError.MESSAGE_NOT_DELETABLE, reason=reason)
+    action = Revoke(wa_id=row.wa_id, sender=sender_of(row))
+    command = _command(session, row, action, _left_at(row) + DELETE_TAKEN_WITHIN)
+    return await _done(edge, session, row, command, "revoked", wait_s)
+
+
+async def marked_read(
+    edge: Edge, session: SessionRecord, row: MessageRow, *, wait_s: float, most: int = MOST_READ
+) -> tuple[int, bool]:
+    """Tell the chat that this message, and those before it, were read: how many, and whether that was seen to be done.
+
+    At most `most`, and MOST_READ, of them, the latest ones. Raises Refusal MESSAGE_NOT_INCOMING, QUEUE_FULL.
+    """
+    if row.direction != "in":
+        raise Refusal(ApiError.MESSAGE_NOT_INCOMING)
+    await check_session(edge, session)
+    rows = await store_messages.incoming_up_to(edge.database, row, limit=min(most, MOST_READ))
+    by_sender: dict[str, list[MessageRow]] = {}
+    for each in rows:
+        by_sender.setdefault(sender_of(each) or "", []).append(each)
+    told = [
+        await _tell(edge, _command(session, group[0], Read(wa_ids=[each.wa_id for each in group], sender=sender)))
+        for sender, group in by_sender.items()
+    ]
+    return len(rows), wait_s > 0 and await _have_ended(edge, told, wait_s)
+
+
+# --- How it is told --------------------------------------------------------------------------------------------------
+
+
+async def _done(
+    edge: Edge, session: SessionRecord, row: MessageRow, command: ActOnMessage, change: str, wait_s: float
+) -> MessageRow | None:
+    await check_session(edge, session)
+    with edge.hub.watch(row.message_id or "", _is_about(change)) as watch:
+        await _tell(edge, command)
+        if not await _is_seen(watch, row, wait_s):
+            return None
+    return await message_of(edge, row.customer_id, row.message_id or "")
+
+
+def _is_about(change: str) -> Callable[[WatchedFrame], bool]:
+    kinds = {
+        "edited": ("message.edited", "message.edit_failed"),
+        "revoked": ("message.revoked", "message.revoke_failed"),
+    }
+    return lambda frame: frame.type in kinds[change]
+
+
+async def _is_seen(watch: Watch, row: MessageRow, wait_s: float) -> bool:
+    """Whether it was done within `wait_s`. Raises Refusal MESSAGE_FAILED when it failed for good."""
+    frame = await watch.first(wait_s) if wait_s > 0 else None
+    if frame is not None and frame.type.endswith("_failed"):
+        raise refusal_of_failed(row.message_id or "", frame.data)
+    return frame is not None
+
+
+def _command(
+    session: SessionRecord, row: MessageRow, action: Action, expires_at: datetime | None = None
+) -> ActOnMessage:
+    return ActOnMessage(
+        customer_id=row.customer_id,
+        session_id=row.session_id,
+        action_id=new_message_id(),
+        message_id=row.message_id or "",
+        engine=session.engine,
+        to=chat_of(row),
+        action=action,
+        accepted_at=now(),
+        expires_at=expires_at,
+    )
+
+
+async def _tell(edge: Edge, command: ActOnMessage) -> str:
+    """Publish the action; returns its id."""
+    subject = send_subject(command.session_id, edge.settings.shards)
+    try:
+        await edge.bus.publish(
+            subject,
+            command,
+            msg_id=command.action_id,
+            headers=nats_headers(),
+            repeat_for_s=edge.settings.repeat_for_s,
+        )
+    except (PublishUnclear, StreamFull) as error:
+        raise unavailable() from error  # each of them may be done twice
+    return command.action_id
+
+
+async def _have_ended(edge: Edge, action_ids: list[str], wait_s: float) -> bool:
+    """Whether sender has ended all of these within `wait_s`; of a read mark no frame tells."""
+    deadline = asyncio.get_running_loop().time() + wait_s
+    while asyncio.get_running_loop().time() < deadline:
+        if await store_messages.ended_rows(edge.database, action_ids) == len(action_ids):
+            return True
+        await asyncio.sleep(LOOK_EVERY_S)
+    return False

@@ -1,0 +1,71 @@
+"""Reads what every send says in the same way: recipient, text, content with a medium, and the wishes in the headers."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from litestar import Request
+
+from libs.contracts.content import Audio, Content, Document, Image, Sticker, Text, Video, Voice
+from libs.contracts.errors import ApiError
+from services.api.context import Edge
+from services.api.errors import Refusal, invalid
+from services.api.media import kinds
+from services.api.media.kinds import Kind
+from services.api.media.store_media import StoredMedium
+from services.api.media.uploads import header_of
+from services.api.messages.phones import InvalidPhone, Recipient, recipient_of
+from services.api.messages.sending import Wishes
+
+MOST_TEXT = 65_536
+MOST_CAPTION = 4_096
+
+_WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?([0-9]{1,4})", re.IGNORECASE)
+
+
+def wishes_of(edge: Edge, request: Request[Any, Any, Any]) -> Wishes:
+    """The request's `Idempotency-Key` and `Prefer: wait=N`, N bounded by the setting."""
+    key, prefer = header_of(request, b"idempotency-key"), header_of(request, b"prefer")
+    wait = _WAIT.search(prefer) if prefer else None
+    return Wishes(key=key or None, wait_s=min(float(wait[1]), edge.settings.wait_most_s) if wait else 0.0)
+
+
+def recipient(edge: Edge, written: str, *, path: str = "phone") -> Recipient:
+    """Whom the message goes to. Raises Refusal INVALID_PHONE."""
+    found = recipient_of(written, edge.settings.default_country)
+    if isinstance(found, InvalidPhone):
+        raise Refusal(
+            ApiError.INVALID_PHONE, details={"fields": [{"path": path, "reason": found.reason}]}, reason=found.reason
+        )
+    return found
+
+
+def text_content(text: str, *, path: str = "message") -> Text:
+    """A text message. Raises Refusal when it is empty or too long."""
+    if not text.strip():
+        raise invalid(path, "the message is empty")
+    if len(text) > MOST_TEXT:
+        raise invalid(path, f"the message has {len(text):,} characters, the limit is {MOST_TEXT:,}")
+    return Text(text=text)
+
+
+def media_content(kind: Kind, medium: StoredMedium, *, caption: str | None, file_name: str | None) -> Content:
+    """A message with this medium. Raises Refusal when the caption is too long."""
+    if caption is not None and len(caption) > MOST_CAPTION:
+        raise invalid("caption", f"the caption has {len(caption):,} characters, the limit is {MOST_CAPTION:,}")
+    caption, name = caption or None, kinds.clean_name(file_name) or medium.file_name
+    match kind:
+        case "image":
+            return Image(media_id=medium.id, mimetype=medium.mimetype, caption=caption, file_name=name)
+        case "video":
+            return Video(media_id=medium.id, mimetype=medium.mimetype, caption=caption, file_name=name)
+        case "audio":
+            return Audio(media_id=medium.id, mimetype=medium.mimetype, file_name=name)
+        case "voice":
+            return Voice(media_id=medium.id, mimetype=medium.mimetype)
+        case "sticker":
+            return Sticker(media_id=medium.id, mimetype=medium.mimetype)
+        case "document":
+            name = kinds.document_name(name, medium.mimetype)
+            return Document(media_id=medium.id, mimetype=medium.mimetype, caption=caption, file_name=name)

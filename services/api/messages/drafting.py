@@ -1,0 +1,230 @@
+"""Makes a draft of a message body: whom it goes to, what it says with its medium stored, when, what it refers to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import assert_never
+
+from libs.contracts.content import Contact, Content, Context, LinkPreview, Location, Poll, Quote, Reaction
+from libs.contracts.records import SessionRecord
+from services.api.context import Edge
+from services.api.errors import invalid
+from services.api.media.kinds import Kind
+from services.api.media.sources import fetched_medium, inline_medium, known_medium
+from services.api.media.store_media import StoredMedium
+from services.api.messages import replies, templates, vcards
+from services.api.messages.composing import media_content, recipient, text_content
+from services.api.messages.new_messages import (
+    AnyAddressed,
+    AnyNewMessage,
+    NewAudio,
+    NewCaptioned,
+    NewContact,
+    NewDocument,
+    NewFromTemplate,
+    NewImage,
+    NewLocation,
+    NewMedium,
+    NewPoll,
+    NewReaction,
+    NewSticker,
+    NewText,
+    NewVideo,
+    NewVoice,
+)
+from services.api.messages.phones import Recipient, is_group
+from services.api.messages.previews import fetched_preview, link_in
+from services.api.messages.sending import Draft
+from services.api.times import now
+
+FURTHEST = timedelta(days=366)
+FETCHED_PREVIEW = "fetched"
+
+
+async def draft_of(edge: Edge, session: SessionRecord, body: AnyNewMessage) -> Draft:
+    """The message, found valid. A plain text asks nobody anything.
+
+    Raises Refusal: VALIDATION_FAILED, INVALID_PHONE, INVALID_MEDIA, MEDIA_NOT_FOUND, MESSAGE_NOT_FOUND, OTHER_CHAT ...
+    """
+    not_before = departure(body.send_at, now())
+    if isinstance(body, NewReaction):
+        return await _reaction(edge, session, body, not_before)
+    to = recipient(edge, body.to, path="to")
+    context = await _context_of(edge, session, body, to)
+    content, fresh = await _content_of(edge, session, body)
+    return Draft(
+        session=session,
+        to=to.jid,
+        content=content,
+        fresh=fresh,
+        fresh_as=body.url if isinstance(body, NewMedium) else None,
+        context=context,
+        preview_as=FETCHED_PREVIEW if isinstance(body, NewText) and body.link_preview is True else None,
+        ttl_s=body.ttl,
+        not_before=not_before,
+        priority=body.priority,
+    )
+
+
+def departure(send_at: datetime | None, at: datetime) -> datetime | None:
+    """When the message leaves at the earliest; None: now. Raises Refusal when that is more than a year ahead."""
+    if send_at is None or send_at <= at:
+        return None
+    if send_at > at + FURTHEST:
+        raise invalid("sendAt", "a message is scheduled at most a year ahead")
+    return send_at
+
+
+# --- What it says ----------------------------------------------------------------------------------------------------
+
+
+async def _content_of(edge: Edge, session: SessionRecord, body: AnyAddressed) -> tuple[Content, StoredMedium | None]:
+    """The content, and its medium when the body brought it along."""
+    match body:
+        case NewText():
+            return text_content(body.text, path="text"), None
+        case NewFromTemplate():
+            text = await templates.text_of(edge, session.customer_id, body.template_id, body.variables)
+            return text_content(text, path="variables"), None
+        case NewLocation():
+            return _location(body), None
+        case NewContact():
+            return _contact(edge, body), None
+        case NewPoll():
+            return _poll(body), None
+        case NewImage() | NewVideo() | NewDocument() | NewAudio() | NewVoice() | NewSticker():
+            return await _with_medium(edge, session, body)
+        case _:
+            assert_never(body)
+
+
+def _location(body: NewLocation) -> Location:
+    return Location(
+        latitude=body.latitude, longitude=body.longitude, name=body.name or None, address=body.address or None
+    )
+
+
+def _contact(edge: Edge, body: NewContact) -> Contact:
+    if body.vcard is not None:
+        if body.phones:
+            raise invalid("phones", "a contact is given as a vcard, or as a name and phones")
+        if (fault := vcards.fault_of(body.vcard)) is not None:
+            raise invalid("vcard", fault)
+        name = body.name or vcards.name_in(body.vcard)
+        if name is None:
+            raise invalid("name", "the vCard names nobody (FN)")
+        return Contact(name=name, vcard=body.vcard)
+    if body.name is None or not body.name.strip():
+        raise invalid("name", "a contact needs a vcard, or a name and phones")
+    if not body.phones:
+        raise invalid("phones", "a contact needs at least one phone number")
+    people = _people(edge, body.phones, path="phones")
+    return Contact(name=body.name, vcard=vcards.vcard_of(body.name, [person.display for person in people]))
+
+
+def _poll(body: NewPoll) -> Poll:
+    options = [option.strip() for option in body.options]
+    for number, option in enumerate(options):
+        if not option:
+            raise invalid(f"options[{number}]", "an option is empty")
+        if option in options[:number]:
+            raise invalid(f"options[{number}]", "this option stands there twice")
+    if not body.question.strip():
+        raise invalid("question", "the question is empty")
+    if body.selectable > len(options):
+        raise invalid("selectable", f"there are only {len(options)} options")
+    return Poll(question=body.question, options=options, selectable=body.selectable)
+
+
+_KINDS: dict[type[NewMedium], Kind] = {
+    NewImage: "image",
+    NewVideo: "video",
+    NewDocument: "document",
+    NewAudio: "audio",
+    NewVoice: "voice",
+    NewSticker: "sticker",
+}
+
+
+async def _with_medium(edge: Edge, session: SessionRecord, body: NewMedium) -> tuple[Content, StoredMedium | None]:
+    if [body.media_id, body.url, body.data].count(None) != 2:
+        raise invalid("mediaId", "a message with a medium has one of mediaId, url and data")
+    kind, customer_id, name = _KINDS[type(body)], session.customer_id, body.file_name
+    fresh: StoredMedium | None = None
+    if body.media_id is not None:
+        medium = await known_medium(edge, customer_id, body.media_id, kind)
+    elif body.url is not None:
+        medium = fresh = await fetched_medium(edge, customer_id, kind, body.url, file_name=name, mimetype=body.mimetype)
+    else:
+        medium = fresh = await inline_medium(
+            edge, customer_id, kind, body.data or "", file_name=name, mimetype=body.mimetype
+        )
+    caption = body.caption if isinstance(body, NewCaptioned) else None
+    return media_content(kind, medium, caption=caption, file_name=name), fresh
+
+
+async def _reaction(edge: Edge, session: SessionRecord, body: NewReaction, not_before: datetime | None) -> Draft:
+    if body.emoji and not _is_emoji(body.emoji):
+        raise invalid("emoji", "it is not an emoji")
+    row = await replies.cited(edge, session, body.message_id, path="messageId")
+    if body.to is not None:
+        replies.check_chat(row, recipient(edge, body.to, path="to"), path="messageId")
+    content = Reaction(wa_id=row.wa_id, sender=replies.sender_of(row), emoji=body.emoji)
+    return Draft(
+        session=session,
+        to=replies.chat_of(row),
+        content=content,
+        ttl_s=body.ttl,
+        not_before=not_before,
+        priority=body.priority,
+    )
+
+
+def _is_emoji(text: str) -> bool:
+    """Whether it may be one: every emoji has a character beyond the alphabets of Latin, and no space."""
+    return any(ord(character) > 0xA8 for character in text) and not any(
+        character.isspace() or character.isalpha() for character in text
+    )
+
+
+# --- What it refers to -----------------------------------------------------------------------------------------------
+
+
+async def _context_of(edge: Edge, session: SessionRecord, body: AnyAddressed, to: Recipient) -> Context | None:
+    """Quote, mentions and preview; None when the message has none of them, as most."""
+    quote: Quote | None = None
+    if body.reply_to is not None:
+        row = await replies.cited(edge, session, body.reply_to, path="replyTo")
+        replies.check_chat(row, to, path="replyTo")
+        quote = replies.quote_of(row)
+    mentions: list[str] = []
+    if isinstance(body, NewText | NewCaptioned) and body.mentions:
+        mentions = [person.jid for person in _people(edge, body.mentions, path="mentions")]
+    preview = await _preview_of(edge, body) if isinstance(body, NewText) and body.link_preview else None
+    if quote is None and not mentions and preview is None:
+        return None
+    return Context(quote=quote, mentions=mentions, preview=preview)
+
+
+def _people(edge: Edge, written: Sequence[str], *, path: str) -> list[Recipient]:
+    """The people that a list names, each once. Raises Refusal INVALID_PHONE, VALIDATION_FAILED."""
+    people: dict[str, Recipient] = {}
+    for number, each in enumerate(written):
+        person = recipient(edge, each, path=f"{path}[{number}]")
+        if is_group(person.jid) or (path == "phones" and "@" in person.display):
+            raise invalid(f"{path}[{number}]", "this is no person's phone number")
+        people[person.jid] = person
+    return list(people.values())
+
+
+async def _preview_of(edge: Edge, body: NewText) -> LinkPreview | None:
+    wish, link = body.link_preview, link_in(body.text)
+    if isinstance(wish, bool):
+        if link is None:
+            return None
+        return await fetched_preview(edge.fetcher, link, within_s=edge.settings.preview_s)
+    url = wish.url or link
+    if url is None or url not in body.text:
+        raise invalid("linkPreview.url", "the text does not hold this link")
+    return LinkPreview(url=url, title=wish.title, description=wish.description or None)

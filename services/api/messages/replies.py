@@ -1,0 +1,58 @@
+"""What a message refers to: the one it answers, or reacts to, looked up and held to its chat."""
+
+from __future__ import annotations
+
+from libs.contracts.content import Quote
+from libs.contracts.errors import ApiError
+from libs.contracts.records import MessageRow, SessionRecord
+from services.api.context import Edge
+from services.api.errors import Refusal
+from services.api.messages.finding import message_of
+from services.api.messages.phones import Recipient
+
+MOST_EXCERPT = 1_024
+PERSON = "@s.whatsapp.net"
+
+
+async def cited(edge: Edge, session: SessionRecord, message_id: str, *, path: str) -> MessageRow:
+    """The message of this session that the field `path` names. Raises Refusal MESSAGE_NOT_FOUND."""
+    row = await message_of(edge, session.customer_id, message_id)
+    if row is None or row.session_id != session.id or row.message_id is None:
+        raise Refusal(ApiError.MESSAGE_NOT_FOUND, details=_field(path, "this session has no such message"))
+    return row
+
+
+def check_chat(row: MessageRow, to: Recipient, *, path: str) -> None:
+    """Raises Refusal OTHER_CHAT unless the message belongs to the chat that is written to."""
+    if to.jid != row.chat_jid and to.display != row.chat:
+        reason = f"that message belongs to the chat {row.chat}"
+        raise Refusal(ApiError.OTHER_CHAT, details=_field(path, reason), reason=reason)
+
+
+def _field(path: str, reason: str) -> dict[str, object]:
+    return {"fields": [{"path": path, "reason": reason}]}
+
+
+def quote_of(row: MessageRow) -> Quote:
+    """The message as an answer quotes it."""
+    return Quote(wa_id=row.wa_id, sender=sender_of(row), text=excerpt_of(row))
+
+
+def excerpt_of(row: MessageRow) -> str | None:
+    """What the recipient sees of the message that is answered."""
+    words = row.text or row.caption or row.file_name
+    return words[:MOST_EXCERPT] if words else None
+
+
+def sender_of(row: MessageRow) -> str | None:
+    """JID of who wrote the message; None: this number."""
+    if row.direction == "out":
+        return None
+    written = row.from_ or row.chat or ""
+    return written if "@" in written else written + PERSON
+
+
+def chat_of(row: MessageRow) -> str:
+    """JID of the message's chat."""
+    chat = row.chat_jid or row.chat or row.to or ""
+    return chat if "@" in chat else chat + PERSON

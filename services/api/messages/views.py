@@ -1,0 +1,70 @@
+"""How the message endpoints answer: the message object, and the envelopes around one, a list and an acceptance."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from litestar.params import PathParameter
+
+from libs.contracts.records import MessageRow
+from libs.contracts.updates import MessageView
+from services.api.messages import store_messages
+from services.api.times import Time
+
+MessageRef = Annotated[str, PathParameter(description="The message's id.")]
+
+
+class HistoryItem(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A rise of the status."""
+
+    status: str
+    at: Time
+    reason: str | None = None
+
+
+class MessageObject(MessageView, frozen=True, kw_only=True, rename="camel"):
+    """The message object; with its history only where one message is read."""
+
+    history: list[HistoryItem] | msgspec.UnsetType = msgspec.UNSET
+
+
+class SendAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """The message was accepted; `status` is `queued`, or where it got within the wait."""
+
+    message_id: str
+    status: str
+    timestamp: Time
+    message: str
+    data: MessageObject
+    success: bool = True
+
+
+class MessageAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """One message."""
+
+    data: MessageObject
+    message: str | msgspec.UnsetType = msgspec.UNSET
+    success: bool = True
+
+
+class Paging(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Where the list goes on: the `cursor` of the next request, null at the end."""
+
+    limit: int
+    next: str | None
+    has_more: bool
+
+
+class MessageList(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Messages, newest first."""
+
+    messages: list[MessageObject]
+    data: list[MessageObject]
+    pagination: Paging
+    success: bool = True
+
+
+def answer_with(row: MessageRow, message: str) -> MessageAnswer:
+    """The message as it stands, with a sentence."""
+    return MessageAnswer(data=msgspec.convert(store_messages.shown(row), MessageObject), message=message)
