@@ -1,0 +1,80 @@
+"""Asks the owner of a session, over NATS request/reply, and turns what it cannot do into a refusal."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TypeVar
+
+import nats.errors
+
+from libs.contracts.calls import AnyAsk, AnyAskAnswer, AskFailed
+from libs.contracts.errors import ApiError
+from libs.contracts.ids import session_call_subject, shard_of
+from libs.contracts.records import SessionRecord
+from libs.runtime import logs
+from services.api.context import Edge
+from services.api.errors import Refusal
+
+A = TypeVar("A")
+
+NOBODY_FOR_S = 4.0
+"""How long nobody may listen: a shard that moves has a new owner within 5 s, and a planned move takes 1 s."""
+ASK_AGAIN_S = 0.2
+RETRY_AFTER_S = "5"
+
+log = logs.get()
+
+
+async def asked(
+    edge: Edge, session: SessionRecord, ask: AnyAsk, answer: type[A], *, within_s: float | None = None
+) -> A:
+    """What the owner answers, within `ask_s` of the settings unless `within_s` says otherwise.
+
+    Raises Refusal: SESSION_UNREACHABLE (503) when nobody answers, or what the owner's `AskFailed` means.
+    """
+    edge.require_bus()
+    found = await _answer_of(edge, session, ask, within_s or edge.settings.ask_s)
+    if isinstance(found, AskFailed):
+        raise refusal_of_failure(found)
+    if not isinstance(found, answer):
+        log.error("a session's owner answered something else", asked=type(ask).__name__, got=type(found).__name__)
+        raise Refusal(ApiError.INTERNAL)
+    return found
+
+
+async def _answer_of(edge: Edge, session: SessionRecord, ask: AnyAsk, within_s: float) -> AnyAskAnswer:
+    subject = session_call_subject(session.engine, shard_of(session.id, edge.settings.shards))
+    deadline = asyncio.get_running_loop().time() + min(NOBODY_FOR_S, within_s)
+    while True:
+        try:
+            answer: AnyAskAnswer = await edge.bus.ask(subject, ask, AnyAskAnswer, timeout_s=within_s)
+        except nats.errors.NoRespondersError as error:  # nothing was delivered: asking again is safe
+            if asyncio.get_running_loop().time() >= deadline:
+                raise _unreachable("no service holds it") from error
+            await asyncio.sleep(ASK_AGAIN_S)
+        except TimeoutError as error:
+            raise _unreachable(f"no answer came within {within_s:g} s") from error
+        else:
+            return answer
+
+
+def _unreachable(reason: str) -> Refusal:
+    return Refusal(ApiError.SESSION_UNREACHABLE, headers={"Retry-After": RETRY_AFTER_S}, reason=reason)
+
+
+def refusal_of_failure(failed: AskFailed) -> Refusal:
+    """The refusal that an owner's no becomes."""
+    reason = failed.detail.rstrip(".")
+    match failed.code:
+        case "NOT_CONNECTED":
+            return Refusal(ApiError.SESSION_NOT_CONNECTED)
+        case "REFUSED":
+            return Refusal(ApiError.REFUSED_BY_WHATSAPP, reason=reason)
+        case "NOT_POSSIBLE":
+            return Refusal(ApiError.NOT_POSSIBLE, reason=reason)
+        case "TOO_LARGE":
+            return Refusal(ApiError.PAYLOAD_TOO_LARGE, what="medium", limit="incoming media")
+        case "GONE":
+            return Refusal(ApiError.MEDIA_GONE)
+        case _:  # TIMEOUT, TEMPORARY, and what a later owner may say
+            return _unreachable(reason)

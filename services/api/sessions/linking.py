@@ -1,0 +1,76 @@
+"""Begins a link and waits for its first QR code: what GET qr does in both dialects."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import msgspec
+
+from libs.contracts.events import SessionStatus
+from services.api.context import Edge
+from services.api.live.hub import WatchedFrame
+from services.api.sessions import desired, store_sessions
+from services.api.sessions.store_sessions import Seen
+from services.api.sessions.views import CONNECTED, code_of
+from services.api.times import now
+
+LOOK_EVERY_S = 0.5
+AT_REST = (SessionStatus.CREATED, SessionStatus.STOPPED, SessionStatus.LOGGED_OUT, SessionStatus.FAILED)
+
+
+def is_seen(seen: Seen) -> bool:
+    """Whether the owner has seen every start and logout that was asked for."""
+    record, state = seen.record, seen.state
+    if state is None:
+        return False
+    return state.seen_starts >= record.starts and state.seen_logouts >= record.logouts
+
+
+def needs_start(seen: Seen) -> bool:
+    """Whether nobody links this session now, nor is about to."""
+    asked = seen.record.running and seen.record.starts > 0
+    return seen.status in AT_REST and not (asked and not is_seen(seen))
+
+
+def is_settled(seen: Seen, *, besides: str | None) -> bool:
+    """Whether waiting has an end: a code (other than `besides`), a connection, or a state from which no code comes."""
+    if not is_seen(seen):
+        return False
+    if seen.status in CONNECTED or seen.status in (SessionStatus.BANNED, SessionStatus.FAILED):
+        return True
+    code = code_of(seen, now())
+    return code is not None and code != besides
+
+
+async def begun(edge: Edge, seen: Seen) -> Seen:
+    """The session, its link begun when nothing else would begin it."""
+    return await desired.start_once(edge, seen) if needs_start(seen) else seen
+
+
+async def settled(edge: Edge, seen: Seen, *, wait_s: float, besides: str | None = None) -> Seen:
+    """The session as soon as it `is_settled`, at the latest after `wait_s`."""
+    return await _until(edge, seen, lambda now_seen: is_settled(now_seen, besides=besides), wait_s)
+
+
+async def until_begun(edge: Edge, seen: Seen, *, wait_s: float) -> Seen:
+    """The session as soon as its link goes on, by code or otherwise; at the latest after `wait_s`."""
+    return await _until(edge, seen, lambda now_seen: is_seen(now_seen) and now_seen.status not in AT_REST, wait_s)
+
+
+async def _until(edge: Edge, seen: Seen, is_it: Callable[[Seen], bool], wait_s: float) -> Seen:
+    """A frame of the session wakes it; it also looks by itself, for the live feed may be behind."""
+    deadline = asyncio.get_running_loop().time() + wait_s
+    while not is_it(seen):
+        with edge.hub.watch(seen.record.id, _is_about_session) as watch:
+            seen = msgspec.structs.replace(seen, state=await store_sessions.state_of(edge.database, seen.record.id))
+            left_s = deadline - asyncio.get_running_loop().time()
+            if left_s <= 0:
+                break
+            if not is_it(seen):
+                await watch.first(min(LOOK_EVERY_S, left_s))
+    return seen
+
+
+def _is_about_session(frame: WatchedFrame) -> bool:
+    return frame.type.startswith("session.")
