@@ -1,0 +1,248 @@
+"""Groups of a session: list, create, and change who is in one; asked of the session's owner."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+import msgspec
+from litestar import Router, delete, get, patch, post
+from litestar.di import NamedDependency
+from litestar.params import JSONBody, PathParameter
+from msgspec import Meta
+
+from libs.contracts.calls import (
+    AnyAsk,
+    ChangeParticipants,
+    CreateGroup,
+    Group,
+    GroupMember,
+    GroupsFound,
+    ListGroups,
+    ParticipantsChanged,
+)
+from services.api.access.auth import Caller, session_for, signed_in_guard
+from services.api.chats.subjects import keep_subjects
+from services.api.context import Edge
+from services.api.errors import invalid
+from services.api.messages.composing import recipient
+from services.api.messages.phones import is_group
+from services.api.routes.sessions import SessionRef
+from services.api.sessions.asking import asked
+from services.api.times import Time, iso_or_none
+
+MOST_PARTICIPANTS = 256
+REASONS = {
+    401: "they have blocked this number",
+    403: "they only join by invitation",
+    404: "they are not on WhatsApp, or not in the group",
+    408: "they left the group a short while ago",
+    409: "they are in the group already",
+}
+"""What WhatsApp's codes for one participant mean, as whatsmeow documents them."""
+
+GroupRef = Annotated[str, PathParameter(description="The group's JID, such as 120363...@g.us.")]
+Participants = Annotated[
+    list[Annotated[str, Meta(min_length=1, max_length=64)]],
+    Meta(min_length=1, max_length=MOST_PARTICIPANTS, description="Phone numbers or JIDs of people."),
+]
+
+
+class NewGroup(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A group to be made; its name, and who is in it beside this number."""
+
+    subject: Annotated[str, Meta(min_length=1, max_length=100)]
+    participants: Participants
+
+
+class People(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who is added or removed."""
+
+    participants: Participants
+
+
+class RoleChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who becomes an administrator, or is one no more."""
+
+    action: Literal["promote", "demote"]
+    participants: Participants
+
+
+class MemberView(msgspec.Struct, frozen=True, kw_only=True):
+    """One who is in the group; `phone` is null while only the LID is known."""
+
+    phone: str | None
+    jid: str
+    lid: str | None
+    role: str
+
+
+class GroupView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A group; messages go to its `jid`."""
+
+    jid: str
+    subject: str
+    created_at: Time | None
+    members: list[MemberView]
+
+
+class GroupAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """One group."""
+
+    data: GroupView
+    message: str
+    success: bool = True
+
+
+class GroupList(msgspec.Struct, frozen=True, kw_only=True):
+    """The groups that the session's number is in."""
+
+    data: list[GroupView]
+    success: bool = True
+
+
+class ParticipantView(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one participant; `code` is WhatsApp's when it was not done, and `reason` what it means."""
+
+    participant: str
+    jid: str
+    done: bool
+    code: int | None
+    reason: str | None
+
+
+class ParticipantsAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of each, in the order asked."""
+
+    data: list[ParticipantView]
+    message: str
+    success: bool = True
+
+
+@get("/sessions/{session_ref:str}/groups", operation_id="list_groups")
+async def list_groups(
+    edge: NamedDependency[Edge], caller: NamedDependency[Caller], session_ref: SessionRef
+) -> GroupList:
+    """The groups that the session's number is in, asked of WhatsApp."""
+    caller.require("read")
+    session = await session_for(edge, caller, session_ref)
+    found = await asked(edge, session, ListGroups(session_id=session.id), GroupsFound)
+    await keep_subjects(edge, session, found.groups)
+    return GroupList(data=[_view(group) for group in found.groups])
+
+
+@post("/sessions/{session_ref:str}/groups", operation_id="create_group", status_code=200)
+async def create_group(
+    edge: NamedDependency[Edge], caller: NamedDependency[Caller], session_ref: SessionRef, data: JSONBody[NewGroup]
+) -> GroupAnswer:
+    """Make a group of these people. A repeat makes another one."""
+    caller.require("send")
+    if not data.subject.strip():
+        raise invalid("subject", "a group has a name")
+    people = _people(edge, data.participants)
+    session = await session_for(edge, caller, session_ref)
+    ask = CreateGroup(session_id=session.id, subject=data.subject.strip(), participants=list(people.values()))
+    found = await asked(edge, session, ask, GroupsFound)
+    await keep_subjects(edge, session, found.groups)
+    return GroupAnswer(data=_view(found.groups[0]), message="Group created")
+
+
+PARTICIPANTS = "/sessions/{session_ref:str}/groups/{group:str}/participants"
+
+
+@post(PARTICIPANTS, operation_id="add_participants", status_code=200)
+async def add_participants(
+    edge: NamedDependency[Edge],
+    caller: NamedDependency[Caller],
+    session_ref: SessionRef,
+    group: GroupRef,
+    data: JSONBody[People],
+) -> ParticipantsAnswer:
+    """Add people to a group."""
+    return await _changed(edge, caller, session_ref, group, "add", data.participants)
+
+
+@delete(PARTICIPANTS, operation_id="remove_participants", status_code=200)
+async def remove_participants(
+    edge: NamedDependency[Edge],
+    caller: NamedDependency[Caller],
+    session_ref: SessionRef,
+    group: GroupRef,
+    data: JSONBody[People],
+) -> ParticipantsAnswer:
+    """Remove people from a group."""
+    return await _changed(edge, caller, session_ref, group, "remove", data.participants)
+
+
+@patch(PARTICIPANTS, operation_id="change_participants")
+async def change_participants(
+    edge: NamedDependency[Edge],
+    caller: NamedDependency[Caller],
+    session_ref: SessionRef,
+    group: GroupRef,
+    data: JSONBody[RoleChange],
+) -> ParticipantsAnswer:
+    """Make people administrators of a group, or take that back."""
+    return await _changed(edge, caller, session_ref, group, data.action, data.participants)
+
+
+async def _changed(
+    edge: Edge, caller: Caller, session_ref: str, group: str, action: str, participants: Sequence[str]
+) -> ParticipantsAnswer:
+    caller.require("send")
+    if not is_group(group):
+        raise invalid("group", "a group's JID looks like 120363021234567890@g.us")
+    people = _people(edge, participants)
+    session = await session_for(edge, caller, session_ref)
+    ask: AnyAsk = ChangeParticipants(
+        session_id=session.id, group=group, action=action, participants=list(people.values())
+    )
+    codes = (await asked(edge, session, ask, ParticipantsChanged)).codes
+    shown = [_participant(written, jid, jid in codes, codes.get(jid)) for written, jid in people.items()]
+    done = sum(each.done for each in shown)
+    return ParticipantsAnswer(data=shown, message=f"Done for {done} of {len(shown)}")
+
+
+def _people(edge: Edge, written: Sequence[str]) -> dict[str, str]:
+    """JIDs by what was written, each person once. Raises Refusal INVALID_PHONE, VALIDATION_FAILED."""
+    people: dict[str, str] = {}
+    for number, each in enumerate(written):
+        person = recipient(edge, each, path=f"participants[{number}]")
+        if is_group(person.jid):
+            raise invalid(f"participants[{number}]", "this is a group, not a person")
+        if person.jid not in people.values():
+            people[each] = person.jid
+    return people
+
+
+def _participant(written: str, jid: str, answered: bool, code: int | None) -> ParticipantView:
+    if not answered:
+        return ParticipantView(
+            participant=written, jid=jid, done=False, code=None, reason="WhatsApp said nothing of them"
+        )
+    reason = None if code is None else REASONS.get(code, "WhatsApp refused")
+    return ParticipantView(participant=written, jid=jid, done=code is None, code=code, reason=reason)
+
+
+def _view(group: Group) -> GroupView:
+    return GroupView(
+        jid=group.jid,
+        subject=group.subject,
+        created_at=iso_or_none(group.created_at),
+        members=[_member(member) for member in group.members],
+    )
+
+
+def _member(member: GroupMember) -> MemberView:
+    user, _, server = member.jid.partition("@")
+    return MemberView(
+        phone=user if server == "s.whatsapp.net" else None, jid=member.jid, lid=member.lid, role=member.role
+    )
+
+
+router = Router(
+    path="/api/customer/whatsapp",
+    guards=[signed_in_guard],
+    route_handlers=[list_groups, create_group, add_participants, remove_participants, change_participants],
+    tags=["Groups"],
+)

@@ -1,0 +1,113 @@
+"""Customer endpoint for the health of a session: its state with the evidence."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Literal
+
+import msgspec
+from litestar import Router, get
+from litestar.di import NamedDependency
+
+from libs.contracts.events import SessionStatus
+from services.api.access.auth import Caller, signed_in_guard
+from services.api.billing.standings import standing_now
+from services.api.billing.terms import why_waiting
+from services.api.context import Edge
+from services.api.routes.sessions import SessionRef, seen_for
+from services.api.sessions import store_sessions
+from services.api.sessions.store_sessions import Seen
+from services.api.sessions.views import in_dialect
+from services.api.times import Time, iso_or_none, now
+
+HOUR = timedelta(hours=1)
+
+
+class Restriction(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """WhatsApp holds back what this number sends."""
+
+    reason: str | None
+    resume_at: Time | None
+
+
+class SessionHealth(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """The session's state with its evidence; a time is null when there was none yet."""
+
+    session_id: str
+    session_name: str
+    status: str
+    state: str
+    """The internal state, finer than `status`."""
+    wanted: Literal["running", "stopped"]
+    degraded: bool
+    reason: str | None
+    resume_at: Time | None
+    """When the state ends by itself: a restriction, or a ban."""
+    connected_at: Time | None
+    last_seen_at: Time | None
+    """The last frame from WhatsApp; `lastFrameAt` is the same."""
+    last_frame_at: Time | None
+    last_ack_at: Time | None
+    reconnects_last_hour: int
+    next_attempt_at: Time | None
+    queue_depth: int
+    oldest_queued_at: Time | None
+    restriction: Restriction | None
+    waiting_for: Literal["subscription"] | None
+    """Set while messages wait though the session could send: no subscription is active."""
+    message: str | None
+    """The same in words."""
+
+
+class SessionHealthAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """GET health."""
+
+    data: SessionHealth
+    success: bool = True
+
+
+@get("/sessions/{session_ref:str}/health", operation_id="get_session_health")
+async def get_session_health(
+    edge: NamedDependency[Edge], caller: NamedDependency[Caller], session_ref: SessionRef
+) -> SessionHealthAnswer:
+    """The session's state with its evidence: last frame, last ack, reconnects, queue, restriction."""
+    caller.require("read")
+    seen = await seen_for(edge, caller, session_ref)
+    depth, oldest = await store_sessions.waiting_messages(edge.database, seen.record)
+    waiting = why_waiting(await standing_now(edge, caller.customer_id))
+    return SessionHealthAnswer(data=health_of(seen, depth, oldest, now(), waiting=waiting))
+
+
+def health_of(
+    seen: Seen, queue_depth: int, oldest_queued_at: datetime | None, at: datetime, *, waiting: str | None
+) -> SessionHealth:
+    """The view, from what is stored; `waiting` says why the customer's messages wait."""
+    record, state = seen.record, seen.state
+    return SessionHealth(
+        session_id=record.id,
+        session_name=record.name,
+        status=in_dialect(seen.status, "lower"),
+        state=seen.status.value,
+        wanted="running" if record.running else "stopped",
+        degraded=state.degraded if state else False,
+        reason=state.reason if state else None,
+        resume_at=iso_or_none(state.resume_at) if state else None,
+        connected_at=iso_or_none(state.connected_at) if state else None,
+        last_seen_at=iso_or_none(state.last_seen_at) if state else None,
+        last_frame_at=iso_or_none(state.last_seen_at) if state else None,
+        last_ack_at=iso_or_none(state.last_ack_at) if state else None,
+        reconnects_last_hour=len([moment for moment in state.reconnected_at if at - moment < HOUR]) if state else 0,
+        next_attempt_at=iso_or_none(state.next_attempt_at) if state else None,
+        queue_depth=queue_depth,
+        oldest_queued_at=iso_or_none(oldest_queued_at),
+        restriction=Restriction(reason=state.reason, resume_at=iso_or_none(state.resume_at))
+        if state and state.status is SessionStatus.RESTRICTED
+        else None,
+        waiting_for=None if waiting is None else "subscription",
+        message=waiting,
+    )
+
+
+router = Router(
+    path="/api/customer/whatsapp", guards=[signed_in_guard], route_handlers=[get_session_health], tags=["Sessions"]
+)

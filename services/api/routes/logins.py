@@ -1,0 +1,130 @@
+"""One's own sign-ins: which there are, ending them, and another password."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, Router, delete, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody, QueryParameter
+
+from libs.contracts.errors import ApiError
+from services.api.access.attempts import begin_sign_in
+from services.api.access.auth import SignedIn, signed_in
+from services.api.access.signing_in import note_failure
+from services.api.accounts import store_users
+from services.api.accounts.audit import note
+from services.api.accounts.records import Login
+from services.api.accounts.users import NewPassword, Password, give_password
+from services.api.context import Edge
+from services.api.errors import Refusal, invalid
+from services.api.sessions.views import Done
+from services.api.times import Time, iso, now
+
+MOST_LISTED = 100
+
+
+class LoginView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A sign-in that is not over; `isCurrent` is the one that asks."""
+
+    id: str
+    created_at: Time
+    expires_at: Time
+    address: str | None
+    user_agent: str | None
+    is_current: bool
+
+
+class LoginList(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """GET /api/auth/logins."""
+
+    data: list[LoginView]
+    success: bool = True
+
+
+class PasswordChange(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """The password that holds now, and the new one."""
+
+    current_password: Password
+    new_password: NewPassword
+
+
+@get("/logins", operation_id="list_logins")
+async def list_logins(
+    edge: NamedDependency[Edge],
+    request: Request[Any, Any, Any],
+    limit: Annotated[int, QueryParameter(ge=1, le=MOST_LISTED)] = 50,
+    offset: Annotated[int, QueryParameter(ge=0)] = 0,
+) -> LoginList:
+    """Where one is signed in, newest first."""
+    found = await signed_in(edge, request)
+    rows = await store_users.logins_of(edge.database, found.user.id, now(), limit=limit, offset=offset)
+    return LoginList(data=[_view(row, found) for row in rows])
+
+
+@delete("/logins/{login_id:str}", operation_id="revoke_login", status_code=200)
+async def revoke_login(edge: NamedDependency[Edge], request: Request[Any, Any, Any], login_id: FromPath[str]) -> Done:
+    """End one of one's sign-ins: its token is worth nothing from now on."""
+    found = await signed_in(edge, request)
+    if not await store_users.revoke_login(edge.database, login_id, found.user.id):
+        raise Refusal(ApiError.NOT_FOUND, what="sign-in")
+    await edge.memory.drop(f"user/{found.user.id}")
+    await note(edge, found.user, "sign_in.revoked", found.user.id, {"login": login_id})
+    return Done(message="The sign-in has ended")
+
+
+@post("/logins/revoke-others", operation_id="revoke_other_logins", status_code=200)
+async def revoke_other_logins(edge: NamedDependency[Edge], request: Request[Any, Any, Any]) -> Done:
+    """End every sign-in of one's own but this one."""
+    found = await signed_in(edge, request)
+    ended = await store_users.revoke_logins(edge.database, found.user.id, but=found.login_id)
+    await edge.memory.drop(f"user/{found.user.id}")
+    await note(edge, found.user, "sign_in.revoked", found.user.id, {"others": ended})
+    return Done(message=f"{ended} other sign-ins have ended")
+
+
+@post("/password", operation_id="change_password", status_code=200)
+async def change_password(
+    edge: NamedDependency[Edge], request: Request[Any, Any, Any], data: JSONBody[PasswordChange]
+) -> Done:
+    """Another password of one's own; every other sign-in ends. Wrong guesses count as failed sign-ins."""
+    found = await signed_in(edge, request)
+    await _require_password(edge, found, data.current_password)
+    if data.new_password == data.current_password:
+        raise invalid("newPassword", "it is the present one")
+    await give_password(edge, found.user, data.new_password, but=found.login_id)
+    await note(edge, found.user, "user.password_changed", found.user.id)
+    return Done(message="The password was changed; other sign-ins have ended")
+
+
+async def _require_password(edge: Edge, found: SignedIn, password: str) -> None:
+    user = found.user
+    attempt = await begin_sign_in(edge, user.email, user.id)
+    try:
+        is_right = await edge.passwords.matches(user.password_hash, password)
+    except Refusal:
+        await attempt.take_back()
+        raise
+    if not is_right:
+        await note_failure(edge, user, user.email)
+        raise invalid("currentPassword", "this is not the present password")
+    await attempt.succeed()
+
+
+def _view(row: Login, found: SignedIn) -> LoginView:
+    return LoginView(
+        id=row.id,
+        created_at=iso(row.created_at),
+        expires_at=iso(row.expires_at),
+        address=row.address,
+        user_agent=row.user_agent,
+        is_current=row.id == found.login_id,
+    )
+
+
+router = Router(
+    path="/api/auth",
+    route_handlers=[list_logins, revoke_login, revoke_other_logins, change_password],
+    tags=["Sign-in"],
+)
