@@ -1,0 +1,42 @@
+"""What a page answers when it cannot be shown: to the sign-in, or a page that says why, in its language."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+from litestar import Request, Response
+from litestar.response import Redirect
+
+from services.api.dashboard.rendering import language_of_path, pages_of
+from services.api.dashboard.visitors import NotSignedIn
+from services.api.errors import Refusal, envelope, refusal_of
+from services.api.sentences import sentence
+
+
+def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    """The answer to a request that failed: a redirect, a page, or, where a script asked, the API's envelope."""
+    language = language_of_path(request.url.path)
+    if isinstance(error, NotSignedIn):
+        return _to_sign_in(request)
+    limit: int = request.app.state.edge.settings.body_bytes
+    refusal = refusal_of(error, method=request.method, body_bytes=limit)
+    if "application/json" in request.headers.get("accept", ""):
+        body = envelope(refusal, language=language)
+        return Response(body, status_code=refusal.status, headers=refusal.headers, media_type="application/json")
+    return _page(request, refusal, language)
+
+
+def _page(request: Request[Any, Any, Any], refusal: Refusal, language: str) -> Response[Any]:
+    said = sentence(refusal.code, language, refusal.params)
+    shown = pages_of(request).page(request, "failed.html", status=refusal.status, sentence=said, code=refusal.error)
+    shown.headers.update(refusal.headers)
+    return shown
+
+
+def _to_sign_in(request: Request[Any, Any, Any]) -> Response[Any]:
+    """htmx follows redirects itself and would put the sign-in into the middle of the page."""
+    where = f"/{language_of_path(request.url.path)}/dashboard/signin?next={quote(request.url.path)}"
+    if request.headers.get("hx-request"):
+        return Response("", status_code=401, headers={"HX-Redirect": where}, media_type="text/html")
+    return Redirect(where, status_code=303)
