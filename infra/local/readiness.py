@@ -1,0 +1,41 @@
+"""Waits until a service says it is ready, or says why it is not."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import httpx
+
+from infra.local.children import Child
+from infra.local.ports import LOOPBACK
+from infra.local.screen import CannotRunError
+
+TIMEOUT_S = 60.0
+CRASHES = 3
+LOG_LINES = 8
+
+
+async def wait_until_ready(child: Child, health_port: int, client: httpx.AsyncClient) -> None:
+    """Returns when `/readyz` answers 200; CannotRunError when the service keeps dying or stays unready for 60 s."""
+    deadline = time.monotonic() + TIMEOUT_S
+    reasons = "it does not answer"
+    while time.monotonic() < deadline:
+        if child.crashes >= CRASHES:
+            raise CannotRunError(died_while_starting(child))
+        try:
+            answer = await client.get(f"http://{LOOPBACK}:{health_port}/readyz")
+        except httpx.TransportError:  # not listening yet
+            pass
+        else:
+            if answer.is_success:
+                return
+            reasons = answer.text[:500]
+        await asyncio.sleep(0.05)
+    raise CannotRunError(f"{child.name} was not ready within {TIMEOUT_S:.0f} s ({reasons}); its log is {child.log}.")
+
+
+def died_while_starting(child: Child) -> str:
+    """One sentence, and the last lines of its log."""
+    lines = child.log.read_text(errors="replace").splitlines()[-LOG_LINES:] if child.log.exists() else []
+    return "\n    ".join([f"{child.name} dies while starting; the end of {child.log}:", *lines])
