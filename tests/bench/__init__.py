@@ -1,0 +1,1 @@
+"""Performance as ratios of one run on one machine: `./merpati bench`."""
