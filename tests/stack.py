@@ -19,6 +19,9 @@ from tests.processes import PATIENCE_S
 START_TIMEOUT_S = 180.0
 """The first start on a machine builds the Go programs."""
 STOP_TIMEOUT_S = 90.0
+PATIENT = {"MERPATI_DATABASE_TIMEOUT_MS": "30000", "MERPATI_REPEAT_FOR_S": "30"}
+"""An edge that gives MongoDB or NATS up after 4 s, as it is shipped, answers 503 to a test whose machine stood still for
+so long."""
 
 
 class RunningStack:
@@ -96,13 +99,18 @@ class RunningStack:
 
 @asynccontextmanager
 async def running_stack(
-    data: Path, *options: str, port: int | None = None, environment: dict[str, str] | None = None
+    data: Path,
+    *options: str,
+    port: int | None = None,
+    environment: dict[str, str] | None = None,
+    hasty: bool = False,
 ) -> AsyncGenerator[RunningStack]:
     """`./merpati up` on this data directory with these options, ready; stopped at the end.
 
     Test on the simulated network with `"--networks", "simulator"`, without Go with `"--networks", "scripted"`.
+    `hasty`: its edges give MongoDB and NATS up as soon as those that are shipped, for a test that kills one of them.
     """
-    stack = await start(data, *options, port=port, environment=environment)
+    stack = await start(data, *options, port=port, environment=({} if hasty else PATIENT) | (environment or {}))
     try:
         await _until_ready(stack)
         yield stack

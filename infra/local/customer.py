@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
+import uuid
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
@@ -17,6 +19,8 @@ import websockets
 Json = dict[str, Any]
 BASE = "/api/customer/whatsapp"
 CALL_TIMEOUT_S = 40.0
+TRY_FOR_S = 30.0
+TRY_AGAIN_S = 0.5
 
 
 class RefusedError(Exception):
@@ -29,7 +33,7 @@ class RefusedError(Exception):
 
 
 class Customer:
-    """Calls with one customer's API key."""
+    """Calls with one customer's API key; one that is answered 503, "not now", is made again for up to 30 s."""
 
     def __init__(self, url: str, key: str) -> None:
         self._url = url.rstrip("/")
@@ -42,16 +46,21 @@ class Customer:
         await self._http.aclose()
 
     async def create_session(self, name: str, engine: str) -> str:
-        """The new session's id."""
-        answer = await self._call("POST", f"{BASE}/sessions", json={"name": name, "engine": engine})
-        return str(answer["session"]["id"])
+        """The id of the session of this name, which is made unless it is there: a first try may have made it."""
+        try:
+            made = await self._call("POST", f"{BASE}/sessions", json={"name": name, "engine": engine})
+        except RefusedError as refusal:
+            if refusal.status != HTTPStatus.CONFLICT:
+                raise
+            return str((await self.session(name))["id"])
+        return str(made["session"]["id"])
 
     async def session(self, session: str) -> Json:
         return dict((await self._call("GET", f"{BASE}/sessions/{session}"))["session"])
 
     async def start_pairing(self, session: str) -> str:
         """The string in the QR code; waits for the first one."""
-        answer = await self._http.get(f"{BASE}/sessions/{session}/qr", params={"format": "raw", "wait": 20})
+        answer = await self._answer("GET", f"{BASE}/sessions/{session}/qr", params={"format": "raw", "wait": 20})
         return answer.text if answer.is_success else str(_judged("GET qr", answer))
 
     async def start(self, session: str) -> None:
@@ -59,8 +68,9 @@ class Customer:
         await self._call("POST", f"{BASE}/sessions/{session}/start")
 
     async def send(self, session: str, to: str, **content: Any) -> str:
-        """The accepted message's id."""
-        answer = await self._call("POST", f"{BASE}/sessions/{session}/messages", json={"to": to, **content})
+        """The accepted message's id. However often it is asked for, it is sent once."""
+        body, once = {"to": to, **content}, {"Idempotency-Key": uuid.uuid4().hex}
+        answer = await self._call("POST", f"{BASE}/sessions/{session}/messages", json=body, headers=once)
         return str(answer["messageId"])
 
     async def upload(self, name: str, content: bytes, mimetype: str) -> str:
@@ -73,7 +83,16 @@ class Customer:
         return dict((await self._call("GET", f"{BASE}/messages/{message}"))["data"])
 
     async def _call(self, method: str, path: str, **more: Any) -> Json:
-        return _judged(f"{method} {path}", await self._http.request(method, path, **more))
+        return _judged(f"{method} {path}", await self._answer(method, path, **more))
+
+    async def _answer(self, method: str, path: str, **more: Any) -> httpx.Response:
+        """The first answer that is not 503, or the last one."""
+        deadline = time.monotonic() + TRY_FOR_S
+        while True:
+            answer = await self._http.request(method, path, **more)
+            if answer.status_code != HTTPStatus.SERVICE_UNAVAILABLE or time.monotonic() > deadline:
+                return answer
+            await asyncio.sleep(TRY_AGAIN_S)
 
     @asynccontextmanager
     async def stream(self, session: str, heard: Callable[[Json], None]) -> AsyncGenerator[Stream]:

@@ -92,6 +92,8 @@ func (d *device) preKeysLeft() int {
 
 func (d *device) isPhone() bool { return d.ID == 0 }
 
+func (d *device) isConnected() bool { return d.connection != nil && d.connection.open() }
+
 // jid returns the device's name on the given server: by number or by LID.
 func (d *device) jid(server string) types.JID {
 	user := d.phone.Number

@@ -162,6 +162,11 @@ func (c *connection) abort() {
 	_ = c.socket.CloseNow()
 }
 
+// open is whether the client can still be told something: neither was its
+// stream ended nor its socket cut. It is forgotten only when its socket has
+// closed, which a slow client does a while later.
+func (c *connection) open() bool { return !c.ended && c.life.Err() == nil }
+
 func isClosing(err error) bool {
 	return errors.Is(err, errClosed) || errors.Is(err, errSocketEnded) || errors.Is(err, context.Canceled)
 }

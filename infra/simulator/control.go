@@ -216,7 +216,7 @@ func (c *call) getStats() (int, any, error) {
 					continue
 				}
 				told.Devices++
-				if d.connection != nil {
+				if d.isConnected() {
 					told.Connected++
 				}
 			}

@@ -34,7 +34,7 @@ func (p *phone) view() phoneView {
 	for _, d := range p.allDevices() {
 		if !d.isPhone() {
 			shown.Devices = append(shown.Devices, deviceView{
-				Device: d.ID, JID: d.number().String(), Connected: d.connection != nil, Pending: len(d.mailbox),
+				Device: d.ID, JID: d.number().String(), Connected: d.isConnected(), Pending: len(d.mailbox),
 			})
 		}
 	}

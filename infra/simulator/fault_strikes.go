@@ -36,7 +36,7 @@ func (net *network) strikeAgain(one *fault) {
 
 func (net *network) strikeConnections(one *fault) error {
 	for c := range net.connections {
-		if !one.concerns(c.name.Load()) || (c.ended && one.Kind == faultStreamError) {
+		if !one.concerns(c.name.Load()) || c.life.Err() != nil || (c.ended && one.Kind == faultStreamError) {
 			continue
 		}
 		net.faults.hit(one)

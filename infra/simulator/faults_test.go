@@ -58,6 +58,29 @@ func TestStreamEndsAreTold(t *testing.T) {
 	}
 }
 
+func TestAStreamThatEndsIsOverAtOnce(t *testing.T) {
+	sim := startSimulation(t)
+	c := sim.link(anna)
+	for what, end := range map[string]fields{
+		"told": {"kind": "streamError", "phone": anna, "code": 503},
+		"cut":  {"kind": "drop", "phone": anna},
+	} {
+		sim.fault(fields{"kind": "delay", "phone": anna, "ms": 300}) // a client that is slow to leave
+		if sim.strikes(end) != 1 || sim.isConnected(anna) {
+			t.Fatalf("%s: still connected", what)
+		}
+		if sim.strikes(end) != 0 {
+			t.Fatalf("%s: it struck a stream that had ended", what)
+		}
+		sim.call("DELETE", "/faults", nil, nil)
+		awaited(c, what, whichever[*events.Disconnected])
+		sim.reconnects(c)
+		if !sim.isConnected(anna) {
+			t.Fatalf("%s: not connected again", what)
+		}
+	}
+}
+
 func TestFailedLoginsSayWhy(t *testing.T) {
 	sim := startSimulation(t)
 	c := sim.link(anna)

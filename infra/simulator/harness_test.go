@@ -365,3 +365,19 @@ func (sim *simulation) fault(body fields) {
 	sim.t.Helper()
 	sim.call("POST", "/faults", body, nil)
 }
+
+// strikes is how many connections a fault met at once.
+func (sim *simulation) strikes(body fields) int {
+	sim.t.Helper()
+	var met fault
+	sim.call("POST", "/faults", body, &met)
+	return met.Hit
+}
+
+// isConnected is what the network says of the first device of a phone.
+func (sim *simulation) isConnected(number string) bool {
+	sim.t.Helper()
+	var shown phoneView
+	sim.call("GET", "/phones/"+number, nil, &shown)
+	return len(shown.Devices) > 0 && shown.Devices[0].Connected
+}

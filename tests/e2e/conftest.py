@@ -12,10 +12,6 @@ from tests.e2e.handsets import Network, Office, linked
 from tests.e2e.tenants import Tenant, client, make_tenant
 from tests.stack import RunningStack, running_stack
 
-PATIENT = {"MERPATI_DATABASE_TIMEOUT_MS": "30000", "MERPATI_REPEAT_FOR_S": "30"}
-"""Nothing of these stacks is killed: an edge that gives MongoDB or NATS up after 4 s would answer 503 to a test whose
-machine stood still for so long. That it does give them up is shown in tests/faults."""
-
 
 @pytest.fixture(scope="package")
 def scripted_stack(tmp_path_factory: pytest.TempPathFactory) -> Generator[RunningStack]:
@@ -31,7 +27,7 @@ def simulated_stack(tmp_path_factory: pytest.TempPathFactory) -> Generator[Runni
 
 def _stack(directories: pytest.TempPathFactory, network: str) -> Generator[RunningStack]:
     with asyncio.Runner() as runner:
-        context = running_stack(directories.mktemp(network), "--networks", network, environment=PATIENT)
+        context = running_stack(directories.mktemp(network), "--networks", network)
         stack = runner.run(context.__aenter__())
         yield stack
         runner.run(context.__aexit__(None, None, None))

@@ -18,7 +18,6 @@ import pytest
 from libs.contracts.ids import COMMANDS
 from libs.runtime.mongo import connect, database
 from tests.e2e.belongings import Belongings, belongings
-from tests.e2e.conftest import PATIENT
 from tests.e2e.handsets import Network
 from tests.e2e.operations import Operation, operations_of
 from tests.e2e.tenants import TIMEOUT_S, client
@@ -68,7 +67,7 @@ def estate(tmp_path_factory: pytest.TempPathFactory) -> Generator[Estate]:
 
 
 async def _estate(exits: AsyncExitStack, directories: pytest.TempPathFactory) -> Estate:
-    given = PATIENT | {"MERPATI_PRIVATE_TARGETS": "1"}
+    given = {"MERPATI_PRIVATE_TARGETS": "1"}
     stack = await exits.enter_async_context(
         running_stack(directories.mktemp("isolation"), "--networks", "scripted", environment=given)
     )

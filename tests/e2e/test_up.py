@@ -25,7 +25,7 @@ KILLED = ["nats", "mongod", "api-1", "sender-1", "status-1", "sessions-scripted-
 @pytest.mark.timeout(600)
 async def test_a_stack_is_ready_survives_the_kill_of_each_process_and_comes_back_quickly(tmp_path: Path) -> None:
     """One stack for four claims: starting one takes seconds."""
-    async with running_stack(tmp_path, *SCRIPTED) as stack:
+    async with running_stack(tmp_path, *SCRIPTED, hasty=True) as stack:
         assert stat.S_IMODE((tmp_path / "ready.json").stat().st_mode) == 0o600
         first = stack.ready
         await _answers(stack)

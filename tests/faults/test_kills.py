@@ -24,7 +24,7 @@ MANY = 20
 
 
 async def test_every_process_is_killed_under_load_and_nothing_is_lost_or_doubled(tmp_path: Path) -> None:
-    async with running_stack(tmp_path, "--networks", "simulator") as stack:
+    async with running_stack(tmp_path, "--networks", "simulator", hasty=True) as stack:
         shop = Shop(stack)
         await shop.open(sessions=10, contacts=20)
         async with Audience(stack.url, stack.key) as audience:

@@ -88,7 +88,8 @@ def _servers_on(place: Path) -> Generator[tuple[NatsServer, MongoServer]]:
 async def _house(tmp_path: Path) -> AsyncGenerator[tuple[House, RunningStack]]:
     with disk(tmp_path) as own_disk, _servers_on(own_disk.place) as (nats, mongo):
         environment = {"NATS_URL": nats.url, "MONGODB_URL": mongo.url()}
-        async with running_stack(tmp_path / "stack", "--networks", "simulator", environment=environment) as stack:
+        options = ("--networks", "simulator")
+        async with running_stack(tmp_path / "stack", *options, environment=environment, hasty=True) as stack:
             yield House(own_disk, [nats, mongo], stack), stack
 
 

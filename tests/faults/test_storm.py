@@ -36,7 +36,7 @@ VICTIMS = (
 
 async def test_a_kill_storm_loses_and_doubles_nothing_in_either_direction(tmp_path: Path) -> None:
     options = ("--networks", "simulator", "--replicas", TWO_OF_EACH)
-    async with running_stack(tmp_path, *options) as stack, AsyncExitStack() as closing:
+    async with running_stack(tmp_path, *options, hasty=True) as stack, AsyncExitStack() as closing:
         shop = Shop(stack)
         closing.push_async_callback(shop.close)
         await shop.open(sessions=SESSIONS, contacts=CONTACTS)

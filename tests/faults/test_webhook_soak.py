@@ -84,7 +84,10 @@ class Scene:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene]:
     data = tmp_path_factory.mktemp("webhooks")
-    async with receiver() as endpoint, running_stack(data, "--networks", "simulator", environment=SETTINGS) as stack:
+    async with (
+        receiver() as endpoint,
+        running_stack(data, "--networks", "simulator", environment=SETTINGS, hasty=True) as stack,
+    ):
         shop = Shop(stack)
         await shop.open(sessions=SESSIONS, contacts=6)
         async with Audience(stack.url, stack.key) as audience:
