@@ -20,8 +20,8 @@ START_TIMEOUT_S = 180.0
 """The first start on a machine builds the Go programs."""
 STOP_TIMEOUT_S = 90.0
 PATIENT = {"MERPATI_DATABASE_TIMEOUT_MS": "30000", "MERPATI_REPEAT_FOR_S": "30"}
-"""An edge that gives MongoDB or NATS up after 4 s, as it is shipped, answers 503 to a test whose machine stood still for
-so long."""
+"""As it is shipped, an edge gives MongoDB and NATS up after a few seconds: a machine that stood still for so long would
+be answered 503."""
 
 
 class RunningStack:
