@@ -86,7 +86,7 @@ async def create_session(
             details={
                 "packageName": standing.package_name,
                 "maxSessions": standing.max_sessions,
-                "currentSessions": await store_sessions.live_sessions(edge.database, customer_id),
+                "currentSessions": error.used,
             },
             max_sessions=standing.max_sessions,
         ) from error

@@ -40,11 +40,11 @@ WITH_LEASE: list[dict[str, Any]] = [
 
 
 class LimitReached(Exception):
-    """The customer has as many live sessions as the plan allows: nothing was stored."""
+    """The customer has `used` live sessions, as many as the plan allows: nothing was stored."""
 
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        super().__init__(f"all {limit} sessions are in use")
+    def __init__(self, used: int) -> None:
+        self.used = used
+        super().__init__(f"all sessions are in use: {used}")
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,11 +127,6 @@ async def session_ids(database: Database, customer_id: str) -> list[str]:
     return [row["_id"] async for row in database.sessions.find({"customerId": customer_id}, {"_id": 1})]
 
 
-async def live_sessions(database: Database, customer_id: str) -> int:
-    """How many live sessions the customer has."""
-    return await database.sessions.count_documents({"customerId": customer_id, "live": True})
-
-
 async def sessions_in(database: Database, customer_id: str, statuses: Sequence[SessionStatus]) -> int:
     """How many of the customer's live sessions are in one of these states."""
     pipeline: list[dict[str, Any]] = [
@@ -189,7 +184,9 @@ async def add_session(client: Client, database: Database, record: SessionRecord,
             {"_id": record.customer_id, "sessionsUsed": {"$lt": limit}}, {"$inc": {"sessionsUsed": 1}}, session=session
         )
         if counted.matched_count == 0:
-            raise LimitReached(limit)
+            of_customer = {"_id": record.customer_id}
+            customer = await database.customers.find_one(of_customer, {"sessionsUsed": 1}, session=session)
+            raise LimitReached((customer or {}).get("sessionsUsed", 0))
         await database.sessions.insert_one(to_document(record), session=session)
 
     await in_transaction(client, store)
