@@ -6,18 +6,24 @@ import asyncio
 import os
 import sys
 
+from nats.js import JetStreamContext
+
 from libs.runtime.bus import Bus
 from libs.runtime.topology import apply, differences
 
-CONNECT_TIMEOUT_S = 30
+TIMEOUT_S = 30
 
 
-async def make_streams(url: str, *, timeout_s: float = CONNECT_TIMEOUT_S) -> int:
-    """The command's exit code: 1 when a stream still differs. May run twice. Raises TimeoutError when NATS is away."""
+async def make_streams(url: str, *, timeout_s: float = TIMEOUT_S) -> int:
+    """The command's exit code: 1 when a stream still differs. May run twice.
+
+    Raises TimeoutError when NATS is away for so long, or busy with one stream: on a slow disk that takes seconds.
+    """
     bus = Bus(url, name="topology")
     await asyncio.wait_for(bus.connect(), timeout_s)
-    changed = await apply(bus.jetstream)
-    left = await differences(bus.jetstream)
+    jetstream = JetStreamContext(bus.nats, timeout=timeout_s)
+    changed = await apply(jetstream)
+    left = await differences(jetstream)
     await bus.close()
     for name, faults in changed.items():
         sys.stdout.write(f"{name}: {'; '.join(faults)} -> {'made so' if name not in left else 'NOT CHANGED'}\n")
