@@ -9,8 +9,15 @@ from pathlib import Path
 from infra.local import mongod, nats
 from infra.local.ports import free_port
 from infra.local.programs import Program, tethered
+from libs.runtime.mongo import Client, connect
+from tests.processes import PATIENCE_S
 
 STOP_TIMEOUT_S = 60
+
+
+def client_of(mongodb_url: str) -> Client:
+    """A client for a test's own hands: it waits for a server that stands still."""
+    return connect(mongodb_url, app="tests", timeout_ms=int(PATIENCE_S * 1000))
 
 
 class Server:

@@ -10,10 +10,11 @@ import httpx
 from libs.contracts.credits import LedgerEntry
 from libs.contracts.ids import new_id
 from libs.contracts.records import Allowance, Subscription
-from libs.runtime.mongo import connect, database, to_document
+from libs.runtime.mongo import database, to_document
 from services.api.accounts.records import Plan
 from tests.browser.people import Person
 from tests.e2e.tenants import client, store
+from tests.servers import client_of
 from tests.stack import RunningStack
 
 METERED = Allowance(max_sessions=3, monthly_messages=1_000, is_metered=True, prices={"text": 2, "default": 5})
@@ -88,5 +89,5 @@ async def many_entries(stack: RunningStack, person: Person, count: int) -> None:
         )
         for number in range(1, count + 1)
     ]
-    async with connect(stack.ready.mongodb_url, app="tests") as mongodb:
+    async with client_of(stack.ready.mongodb_url) as mongodb:
         await database(mongodb).ledger.insert_many([to_document(row) for row in rows])

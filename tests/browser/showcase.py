@@ -10,7 +10,7 @@ from typing import Any
 
 from libs.contracts.counters import DAY, EVERY, QUARTER, QUARTER_S
 from libs.contracts.records import Allowance
-from libs.runtime.mongo import connect, database
+from libs.runtime.mongo import database
 from tests.browser import books
 from tests.browser.people import Person
 from tests.e2e.handsets import Network, linked
@@ -18,6 +18,7 @@ from tests.e2e.tenants import make_tenant
 from tests.e2e.wire import BASE
 from tests.processes import eventually
 from tests.receiver import Receiver, refusing
+from tests.servers import client_of
 from tests.stack import RunningStack
 
 PLAN = Allowance(
@@ -104,7 +105,7 @@ async def _counted(stack: RunningStack, customer_id: str, session: str) -> None:
         days[number // A_DAY].update(counts)
     rows = [_row(customer_id, session, "text", QUARTER, number, counts) for number, counts in quarters.items()]
     rows += [_row(customer_id, EVERY, EVERY, DAY, number, counts) for number, counts in days.items()]
-    async with connect(stack.ready.mongodb_url, app="showcase") as mongodb:
+    async with client_of(stack.ready.mongodb_url) as mongodb:
         await database(mongodb)["counters"].insert_many(rows)
 
 

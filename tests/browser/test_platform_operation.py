@@ -10,12 +10,13 @@ import pytest_asyncio
 from playwright.async_api import Page, expect
 
 from libs.contracts.ids import new_id
-from libs.runtime.mongo import Database, connect, database
+from libs.runtime.mongo import Database, database
 from tests.browser import books
 from tests.browser.operators import administrator, buried, go, supporter
 from tests.browser.people import Person, device, has_told, sign_in
 from tests.e2e.handsets import Network
 from tests.e2e.wire import BASE
+from tests.servers import client_of
 from tests.stack import RunningStack
 
 pytestmark = [pytest.mark.needs_browser, pytest.mark.needs_go]
@@ -26,7 +27,7 @@ CHANGES = "main [data-call], main [data-dialog]"
 @pytest_asyncio.fixture(loop_scope="package")
 async def mongodb(browsed_stack: RunningStack) -> AsyncGenerator[Database]:
     """The database of the stack."""
-    async with connect(browsed_stack.ready.mongodb_url, app="tests") as client:
+    async with client_of(browsed_stack.ready.mongodb_url) as client:
         yield database(client)
 
 

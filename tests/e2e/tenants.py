@@ -10,10 +10,11 @@ import msgspec
 
 from libs.contracts.ids import new_id
 from libs.contracts.records import Allowance, Record, Subscription
-from libs.runtime.mongo import connect, database, to_document
+from libs.runtime.mongo import database, to_document
 from services.api.access.passwords import Passwords
 from services.api.accounts.records import Customer, Plan, Purchase, Role, Stored, Transaction, User
 from tests.e2e.wire import BASE
+from tests.servers import client_of
 from tests.stack import RunningStack
 
 PASSWORD = "kata sandi rahasia"
@@ -137,6 +138,6 @@ async def pay(stack: RunningStack, tenant: Tenant, status: str, *, kind: str = "
 
 async def store(stack: RunningStack, *rows: Stored | Record) -> None:
     """Put these rows where api keeps them."""
-    async with connect(stack.ready.mongodb_url, app="tests") as mongodb:
+    async with client_of(stack.ready.mongodb_url) as mongodb:
         for row in rows:
             await database(mongodb)[f"{type(row).__name__.lower()}s"].insert_one(to_document(row))

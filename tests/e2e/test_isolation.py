@@ -16,13 +16,14 @@ import nats
 import pytest
 
 from libs.contracts.ids import COMMANDS
-from libs.runtime.mongo import connect, database
+from libs.runtime.mongo import database
 from tests.e2e.belongings import Belongings, belongings
 from tests.e2e.handsets import Network
 from tests.e2e.operations import Operation, operations_of
 from tests.e2e.tenants import TIMEOUT_S, client
 from tests.processes import eventually
 from tests.receiver import receiver
+from tests.servers import client_of
 from tests.stack import RunningStack, running_stack
 
 PLAIN = {"phone": ["6281234567890"], "text": ["Halo"], "letter_id": ["1"], "plan_id": ["plan_self_hosted"]}
@@ -280,7 +281,7 @@ async def _until_nothing_is_asked(estate: Estate) -> None:
 
 async def _until_nothing_is_noted_late(estate: Estate) -> None:
     """What sender clears and counts once a second has followed: two looks in between see nothing move."""
-    async with connect(estate.stack.ready.mongodb_url, app="tests") as mongodb:
+    async with client_of(estate.stack.ready.mongodb_url) as mongodb:
         rows = database(mongodb)
 
         async def is_noted() -> bool:
@@ -293,7 +294,7 @@ async def _until_nothing_is_noted_late(estate: Estate) -> None:
 async def _state(estate: Estate) -> dict[str, Any]:
     marks = estate.a.marks
     found: dict[str, Any] = {}
-    async with connect(estate.stack.ready.mongodb_url, app="tests") as mongodb:
+    async with client_of(estate.stack.ready.mongodb_url) as mongodb:
         rows = database(mongodb)
         for name in await rows.list_collection_names():
             async for document in rows[name].find():

@@ -21,7 +21,7 @@ from pymongo import AsyncMongoClient, MongoClient, WriteConcern
 from infra.bootstrap import Bootstrapped, BootstrapSettings, bootstrap
 from libs.runtime import topology
 from libs.runtime.crypto import KeyRing
-from libs.runtime.mongo import connect, database
+from libs.runtime.mongo import database
 from services.api.access.passwords import Passwords
 from services.api.app import Server, application, build_edge, listening_socket
 from services.api.settings import Settings
@@ -31,7 +31,7 @@ from tests.integration.api.edges import OWNER_PASSWORD, RING, Site
 from tests.integration.api.frames import Publisher, publisher
 from tests.integration.api.operators import Operator, operator_of
 from tests.processes import eventually
-from tests.servers import NatsServer
+from tests.servers import NatsServer, client_of
 
 FAST_HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 PATIENCE: dict[str, Any] = {"database_timeout_ms": 25_000, "repeat_for_s": 25.0}
@@ -121,7 +121,7 @@ async def make_first_rows(url: str) -> Bootstrapped:
     settings = BootstrapSettings(
         mongodb_url=url, secret_keys=RING, admin_password=OWNER_PASSWORD, customer_password=OWNER_PASSWORD
     )
-    async with connect(url, app="bootstrap") as client:
+    async with client_of(url) as client:
         passwords = Passwords(at_once=2, queue=8, hasher=FAST_HASHER)
         return await bootstrap(database(client), settings, KeyRing.parse(RING), passwords)
 

@@ -15,11 +15,12 @@ from pymongo import AsyncMongoClient
 
 from infra.bootstrap import BootstrapSettings, bootstrap
 from libs.runtime.crypto import KeyRing
-from libs.runtime.mongo import connect, database
+from libs.runtime.mongo import database
 from services.api.access.passwords import Passwords
 from tests.conftest import with_database
 from tests.integration.api.conftest import FAST_HASHER
 from tests.integration.api.edges import RING
+from tests.servers import client_of
 
 PASSWORD = "first password"
 COUNTS = {"customers": 1, "users": 2, "keys": 1, "plans": 1, "subscriptions": 1, "transactions": 1}
@@ -36,7 +37,7 @@ async def empty(shared_mongodb: str, request: pytest.FixtureRequest) -> Any:
 
 async def run(url: str, *, password: str = PASSWORD) -> Any:
     settings = BootstrapSettings(mongodb_url=url, secret_keys=RING, admin_password=password, customer_password=password)
-    async with connect(url, app="bootstrap") as client:
+    async with client_of(url) as client:
         passwords = Passwords(at_once=2, queue=8, hasher=FAST_HASHER)
         return await bootstrap(database(client), settings, KeyRing.parse(RING), passwords)
 

@@ -14,11 +14,12 @@ from pymongo import MongoClient
 
 from libs.contracts.ids import new_message_id
 from libs.contracts.records import MessageRow
-from libs.runtime.mongo import Database, Document, connect, database
+from libs.runtime.mongo import Database, Document, database
 from services.api.messages.store_messages import NEWEST_FIRST, Wanted, listing, messages_newest_first, rarest_word_first
 from services.status.store import ensure_indexes
 from tests.conftest import with_database
 from tests.integration.api.messages import AT, stored
+from tests.servers import client_of
 
 CUSTOMER = "cus_0123456789abcdef0123"
 ROWS, PAGE = 3_000, 20
@@ -64,13 +65,13 @@ def filled(shared_mongodb: str) -> Iterator[str]:
 
 
 async def _indexed(url: str) -> None:
-    async with connect(url, app="test") as client:
+    async with client_of(url) as client:
         await ensure_indexes(database(client), message_days=3_650)
 
 
 @pytest.fixture
 async def log(filled: str) -> AsyncIterator[Database]:
-    async with connect(filled, app="test") as client:
+    async with client_of(filled) as client:
         yield database(client)
 
 

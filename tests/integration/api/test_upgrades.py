@@ -8,8 +8,9 @@ from typing import Any
 
 from infra.upgrades import upgrade
 from libs.contracts.records import Subscription
-from libs.runtime.mongo import connect, database, from_document
+from libs.runtime.mongo import database, from_document
 from services.api.accounts.records import Plan, Transaction
+from tests.servers import client_of
 
 AT = datetime(2026, 1, 10, 12, tzinfo=UTC)
 PLAN = {
@@ -51,7 +52,7 @@ async def test_plans_subscriptions_and_payments_are_carried_over_once(mongodb_ur
     await rows.plans.insert_one(dict(PLAN))
     await rows.subscriptions.insert_one(dict(SUBSCRIPTION))
     await rows.transactions.insert_one(dict(TRANSACTION))
-    async with connect(mongodb_url, app="tests") as client:
+    async with client_of(mongodb_url) as client:
         await asyncio.gather(*(upgrade(database(client)) for _ in range(3)))
         await rows.plans.update_one({"_id": "plan_old"}, {"$set": {"name": "Toko"}})
         await upgrade(database(client))
@@ -68,6 +69,6 @@ async def test_plans_subscriptions_and_payments_are_carried_over_once(mongodb_ur
 async def test_what_is_of_today_is_left_as_it_is(mongodb_url: str, rows: Any) -> None:
     names = ("plans", "subscriptions", "transactions")
     before = {name: await rows[name].find().sort("_id", 1).to_list() for name in names}
-    async with connect(mongodb_url, app="tests") as client:
+    async with client_of(mongodb_url) as client:
         await upgrade(database(client))
     assert {name: await rows[name].find().sort("_id", 1).to_list() for name in names} == before

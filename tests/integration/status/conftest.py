@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from libs.runtime.bus import Bus
-from libs.runtime.mongo import Database, connect, database
+from libs.runtime.mongo import Database, database
 from libs.runtime.topology import apply
+from tests.servers import client_of
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -27,6 +28,6 @@ async def bus(nats_url: str) -> AsyncIterator[Bus]:
 
 @pytest.fixture
 async def db(mongodb_url: str) -> AsyncIterator[Database]:
-    client = connect(mongodb_url, app="test")
+    client = client_of(mongodb_url)
     yield database(client)
     await client.close()
