@@ -18,7 +18,6 @@ Outcome = TypeVar("Outcome")
 Document = dict[str, Any]
 Client = AsyncMongoClient[Document]
 Database = AsyncDatabase[Document]
-TRANSACTION_S = 5.0
 
 
 def connect(url: str, *, app: str, timeout_ms: int = 10_000, pool: int = 50) -> Client:
@@ -64,7 +63,7 @@ def from_documents(record: type[T], documents: Iterable[Document]) -> list[T]:
 
 
 async def in_transaction(client: Client, work: Callable[[AsyncClientSession], Awaitable[Outcome]]) -> Outcome:
-    """All that `work` writes with its session, or nothing, within 5 s; it may be run several times."""
-    with pymongo.timeout(TRANSACTION_S):
+    """All that `work` writes with its session, or nothing, in the time of one operation; it may run several times."""
+    with pymongo.timeout(client.options.timeout):
         async with client.start_session() as session:
             return await session.with_transaction(work)
