@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx
 
@@ -76,15 +76,21 @@ class Running:
         async with httpx.AsyncClient() as client:
 
             async def ask() -> bool:
-                if not self.running:
-                    raise AssertionError(f"the service ended: {self.log.read_text()[-2000:]}")
-                try:
-                    answer = await client.get(f"http://127.0.0.1:{self._health_port}/readyz")
-                except httpx.TransportError:
-                    return False
-                return answer.status_code == 200
+                return await self.faults(client) == {}
 
             await eventually(ask, within_s=within_s)
+
+    async def faults(self, client: httpx.AsyncClient) -> dict[str, str] | None:
+        """What `/readyz` names; empty when it is ready, None before it answers."""
+        if not self.running:
+            raise AssertionError(f"the service ended: {self.log.read_text()[-2000:]}")
+        try:
+            answer = await client.get(f"http://127.0.0.1:{self._health_port}/readyz")
+        except httpx.TransportError:
+            return None
+        said: dict[str, Any] = answer.json()
+        assert said["ready"] == (answer.status_code == 200) == (not said["faults"])
+        return said["faults"]
 
 
 @asynccontextmanager

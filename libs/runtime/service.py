@@ -238,6 +238,7 @@ async def run(service: str, settings: CommonSettings, build: Build) -> None:
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    runtime.health.add("shards", _starting)
     server = HealthServer(runtime.health, host=settings.health_host, port=settings.health_port)
     await server.start()
     work = asyncio.create_task(_own_shards(service, runtime, build, stopped))
@@ -253,6 +254,11 @@ async def run(service: str, settings: CommonSettings, build: Build) -> None:
     waiting.cancel()
     await server.stop()
     await runtime.close()
+
+
+async def _starting() -> str | None:
+    """Health check until there is something to ask."""
+    return "the service is still starting"
 
 
 async def _own_shards(service: str, runtime: Runtime, build: Build, stopped: asyncio.Event) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from libs.contracts.events import AnyFact
@@ -45,7 +46,10 @@ class Probe:
 
 
 async def build(runtime: Runtime) -> Callable[[Lease], Probe]:
-    """Make the probe's owners."""
+    """Make the probe's owners, once the test lets it."""
+    gate = os.environ.get("MERPATI_PROBE_WAITS_FOR")
+    while gate and not Path(gate).exists():  # noqa: ASYNC110, ASYNC240 - of another process
+        await asyncio.sleep(0.02)
     return lambda lease: Probe(runtime, lease)
 
 
