@@ -86,6 +86,8 @@ from services.api.web.door import Door
 from services.api.web.rawpath import RawPath
 
 PING_S, PONG_S = 20.0, 20.0
+IDLE_S = 75
+"""Longer than proxies keep an idle connection: a request that meets its closing on the way is lost."""
 FRAME_BYTES = 64 * 1024
 GC_THRESHOLDS = (20_000, 20, 50)
 """A request makes hundreds of objects and hardly a cycle: with Python's 700 the collector took a fifth of its time."""
@@ -259,6 +261,7 @@ class Server(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                timeout_keep_alive=IDLE_S,
                 proxy_headers=False,  # it would believe whoever connects from this machine; the door asks our setting
                 lifespan="on",
                 timeout_graceful_shutdown=settings.drain_s,

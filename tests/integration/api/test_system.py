@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
 import httpx
@@ -16,6 +17,8 @@ from services.api.settings import Settings
 from tests.integration.api.conftest import make_first_rows, running_site
 from tests.integration.api.edges import BASE, BOUND_S, RING, Site, refused, until
 from tests.servers import MongoServer, NatsServer
+
+UVICORNS_OWN_S = 5
 
 
 async def test_it_lives_and_is_ready_on_both_ports(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,3 +185,15 @@ async def test_a_stopping_edge_closes_its_streams_with_1012(
         socket = await connect(url, subprotocols=protocols, proxy=None)
     await asyncio.wait_for(socket.wait_closed(), BOUND_S)
     assert socket.close_code == 1012
+
+
+@pytest.mark.slow
+async def test_an_idle_connection_is_not_closed_before_a_proxys_would_be(site: Site) -> None:
+    reader, writer = await asyncio.open_connection(site.client.base_url.host, site.client.base_url.port)
+    for pause_s in (0, UVICORNS_OWN_S + 1):
+        await asyncio.sleep(pause_s)
+        writer.write(b"GET /livez HTTP/1.1\r\nHost: here\r\n\r\n")
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+        head = await reader.readuntil(b"\r\n\r\n")
+        await reader.readexactly(int(re.findall(rb"content-length: (\d+)", head.lower())[0]))
+    writer.close()
