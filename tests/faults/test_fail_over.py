@@ -72,7 +72,7 @@ class Scene:
 async def three_replicas(tmp_path: Path, sessions: int) -> AsyncGenerator[Scene]:
     """Everything running, everybody connected, each replica with its share."""
     options = ("--networks", "simulator", "--replicas", f"api=2,sender=2,status=2,sessions={REPLICAS}")
-    async with running_stack(tmp_path, *options) as stack, AsyncExitStack() as closing:
+    async with running_stack(tmp_path, *options, hasty=True) as stack, AsyncExitStack() as closing:
         shop = Shop(stack)
         closing.push_async_callback(shop.close)
         await shop.open(sessions=sessions, contacts=CONTACTS)
