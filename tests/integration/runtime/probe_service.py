@@ -15,6 +15,9 @@ from libs.runtime.service import Runtime, run
 from libs.runtime.settings import CommonSettings, read
 from libs.runtime.shards import Lease
 
+PROBE = "tests.integration.runtime.probe_service"
+"""This module, to be run as a process."""
+
 
 class Probe:
     """Writes one row per fact; a fact of customer `poison` fails for good."""

@@ -16,10 +16,10 @@ from libs.runtime.bus import Bus, BusDown, Outgoing, PublishUnclear
 from libs.runtime.facts import tell
 from libs.runtime.feeds import consumer_names
 from libs.runtime.topology import apply
+from tests.integration.runtime.probe_service import PROBE
 from tests.processes import eventually, service
 from tests.servers import MongoServer, NatsServer
 
-PROBE = "tests.integration.runtime.probe_service"
 SHARDS = 4
 
 

@@ -8,7 +8,7 @@ import httpx
 
 from libs.runtime.bus import Bus
 from libs.runtime.topology import apply
-from tests.integration.runtime.test_ownership import PROBE
+from tests.integration.runtime.probe_service import PROBE
 from tests.processes import eventually, service
 
 
