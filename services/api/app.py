@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import gc
 import os
-import signal
-import socket
 import sys
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator
 
-import uvicorn
 from litestar import Litestar, Router
 from litestar.di import Provide
 from litestar.types import ASGIApp
@@ -79,16 +77,13 @@ from services.api.routes import (
     users,
     webhooks,
 )
+from services.api.serving import Server, listening_socket
 from services.api.sessions.owners import Owners
 from services.api.sessions.qr import QrPainter
 from services.api.settings import Settings, load
 from services.api.web.door import Door
 from services.api.web.rawpath import RawPath
 
-PING_S, PONG_S = 20.0, 20.0
-IDLE_S = 75
-"""Longer than proxies keep an idle connection: a request that meets its closing on the way is lost."""
-FRAME_BYTES = 64 * 1024
 GC_THRESHOLDS = (20_000, 20, 50)
 """A request makes hundreds of objects and hardly a cycle: with Python's 700 the collector took a fifth of its time."""
 
@@ -243,54 +238,10 @@ async def _connect(edge: Edge) -> None:
 # --- The process -----------------------------------------------------------------------------------------------------
 
 
-class Server(uvicorn.Server):
-    """uvicorn, which on SIGTERM first asks every stream to end: it would wait for them otherwise."""
-
-    def __init__(self, app: Litestar, settings: Settings) -> None:
-        self._edge: Edge = app.state.edge
-        super().__init__(
-            uvicorn.Config(
-                front(app),
-                http="httptools",
-                loop="uvloop",
-                ws="websockets-sansio",
-                ws_max_size=FRAME_BYTES,
-                ws_per_message_deflate=False,  # each frame would be compressed anew for each of a thousand sockets
-                ws_ping_interval=PING_S,
-                ws_ping_timeout=PONG_S,
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                timeout_keep_alive=IDLE_S,
-                proxy_headers=False,  # it would believe whoever connects from this machine; the door asks our setting
-                lifespan="on",
-                timeout_graceful_shutdown=settings.drain_s,
-            )
-        )
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Drain."""
-        self._edge.hub.end_all(RESTARTED)
-        await super().shutdown(sockets)
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Generator[None]:
-        """SIGTERM and SIGINT end the server, and the process ends with 0."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.handle_exit, number, None)
-        yield
-
-
-def listening_socket(host: str, port: int) -> socket.socket:
-    """A socket that shares its port with the other replicas of this machine."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    listener.bind((host, port))
-    listener.setblocking(False)
-    return listener
+def server_of(app: Litestar, settings: Settings) -> Server:
+    """What serves the application; its end asks every stream to end."""
+    edge: Edge = app.state.edge
+    return Server(front(app), drain_s=settings.drain_s, end_streams=functools.partial(edge.hub.end_all, RESTARTED))
 
 
 def main() -> int:
@@ -306,9 +257,9 @@ def main() -> int:
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
     with listening_socket(settings.host, settings.port) as listener:
-        server = Server(app, settings)
-        server.run(sockets=[listener])
-    return 0 if server.started else 1
+        serving = server_of(app, settings)
+        serving.run(sockets=[listener])
+    return 0 if serving.started else 1
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import time
 import uuid
-from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -37,7 +36,8 @@ class Caller:
         """How often the answer was 503."""
         self.idle_breaks = 0
         self.longest_s = 0.0
-        self.failures: Counter[str] = Counter()
+        self.failures: list[str] = []
+        """Each with the moment, as in the logs."""
 
     async def close(self) -> None:
         await self._http.aclose()
@@ -74,7 +74,7 @@ class Caller:
                 answer = await self._http.request(method, path, extensions={"trace": trace}, **more)
             except httpx.TransportError as error:
                 if opened:
-                    self.failures[f"{method}: {error!r}"] += 1
+                    self._fail(f"{method} {path}: {error!r}")
                 else:
                     self.idle_breaks += 1
                 await asyncio.sleep(AGAIN_S)
@@ -83,12 +83,15 @@ class Caller:
             if answer.is_success:
                 return answer
             if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
-                self.failures[f"{method}: {answer.status_code} {answer.text[:200]}"] += 1
+                self._fail(f"{method} {path}: {answer.status_code} {answer.text[:200]}")
                 return None
             self.asked_to_wait += 1
             await asyncio.sleep(AGAIN_S)
-        self.failures[f"{method}: given up"] += 1
+        self._fail(f"{method} {path}: given up")
         return None
+
+    def _fail(self, what: str) -> None:
+        self.failures.append(f"{time.time():.3f} {what}")
 
     async def go_on(self, per_second: float, until: asyncio.Event) -> None:
         """Send and look at this pace until told to stop."""

@@ -96,7 +96,7 @@ async def calls_to(scene: Scene) -> AsyncGenerator[None]:
     for caller, kind in zip(callers, ("lasting", "new"), strict=True):
         print(f"over {kind} connections: {caller}")  # noqa: T201
         await caller.close()
-    assert not any(caller.failures for caller in callers), [dict(caller.failures) for caller in callers]
+    assert not any(caller.failures for caller in callers), [caller.failures for caller in callers]
 
 
 async def _assert_each_send_arrived(scene: Scene) -> None:

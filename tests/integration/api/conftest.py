@@ -23,7 +23,8 @@ from libs.runtime import topology
 from libs.runtime.crypto import KeyRing
 from libs.runtime.mongo import database
 from services.api.access.passwords import Passwords
-from services.api.app import Server, application, build_edge, listening_socket
+from services.api.app import application, build_edge, server_of
+from services.api.serving import listening_socket
 from services.api.settings import Settings
 from tests.conftest import with_database
 from tests.integration.api.commands import new_session
@@ -173,8 +174,8 @@ async def running_site(settings: Settings, account: Bootstrapped, *, wait_ready:
     with idle_application(settings) as app, listening_socket("127.0.0.1", 0) as listener:
         listener.listen()
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        server = Server(app, settings)
-        task = asyncio.create_task(server.serve(sockets=[listener]))
+        serving = server_of(app, settings)
+        task = asyncio.create_task(serving.serve(sockets=[listener]))
         try:
             plain = httpx.AsyncHTTPTransport(verify=False)
             async with httpx.AsyncClient(base_url=url, transport=plain, timeout=30) as client:
@@ -182,7 +183,7 @@ async def running_site(settings: Settings, account: Bootstrapped, *, wait_ready:
                 await (site.until_ready() if wait_ready else site.until_live())
                 yield site
         finally:
-            server.should_exit = True
+            serving.should_exit = True
             await asyncio.wait_for(task, 30)
 
 
