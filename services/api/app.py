@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import gc
 import os
 import sys
@@ -35,7 +34,7 @@ from services.api.context import Edge, provide_edge
 from services.api.dashboard.mounting import mount
 from services.api.description.openapi import openapi_config
 from services.api.errors import handlers
-from services.api.live.hub import RESTARTED, Hub
+from services.api.live.hub import Hub
 from services.api.media.fetching import Fetcher
 from services.api.media.retention import keep_media_within_their_time
 from services.api.memory import Memory
@@ -239,9 +238,9 @@ async def _connect(edge: Edge) -> None:
 
 
 def server_of(app: Litestar, settings: Settings) -> Server:
-    """What serves the application; its end asks every stream to end."""
+    """What serves the application; its end asks everybody who waits to end."""
     edge: Edge = app.state.edge
-    return Server(front(app), drain_s=settings.drain_s, end_streams=functools.partial(edge.hub.end_all, RESTARTED))
+    return Server(front(app), drain_s=settings.drain_s, end_waits=edge.hub.begin_to_end)
 
 
 def main() -> int:

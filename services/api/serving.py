@@ -30,9 +30,9 @@ class Server(uvicorn.Server):
     `Connection: close`.
     """
 
-    def __init__(self, app: ASGIApp, *, drain_s: int, end_streams: Callable[[], None]) -> None:
-        """`end_streams` asks the connections to end that would never do so themselves; the rest has `drain_s`."""
-        self._end_streams = end_streams
+    def __init__(self, app: ASGIApp, *, drain_s: int, end_waits: Callable[[], None]) -> None:
+        """`end_waits` asks the connections to end that would never do so themselves; the rest has `drain_s`."""
+        self._end_waits = end_waits
         self._ending = False
         super().__init__(
             uvicorn.Config(
@@ -58,7 +58,7 @@ class Server(uvicorn.Server):
         """Drain."""
         self._ending = True
         accepted = self._close_listeners(sockets or [])
-        self._end_streams()
+        self._end_waits()
         for connection in accepted:
             await asyncio.get_running_loop().connect_accepted_socket(self._protocol, connection)
         with contextlib.suppress(TimeoutError):

@@ -127,7 +127,7 @@ class Settings(CommonSettings, frozen=True, kw_only=True):
     """Longest `wait` that a request may ask for, seconds."""
     expiry_notice_days: Positive = 3
     """How long before its end a customer is told that a subscription ends, days."""
-    drain_s: Positive = 5
+    drain_s: Positive = 10
     """How long running requests may take after SIGTERM, seconds."""
 
     def networks(self) -> tuple[str, ...]:

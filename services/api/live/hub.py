@@ -27,6 +27,8 @@ RECENT_BYTES = 16 * 1024 * 1024
 RETRY_S = 0.2
 
 TOO_SLOW, RESTARTED = 1013, 1012
+LAST_WAITS_S = 3.0
+"""How long those who wait for a frame may go on while the edge ends: most have their answer by then."""
 
 log = logs.get()
 
@@ -94,15 +96,20 @@ class Watch:
 
     def __init__(self, wanted: Callable[[WatchedFrame], bool]) -> None:
         self._wanted = wanted
-        self._found: asyncio.Future[WatchedFrame] = asyncio.get_running_loop().create_future()
+        self._found: asyncio.Future[WatchedFrame | None] = asyncio.get_running_loop().create_future()
 
     def offer(self, frame: WatchedFrame) -> None:
         """Look at one frame."""
         if not self._found.done() and self._wanted(frame):
             self._found.set_result(frame)
 
+    def end(self) -> None:
+        """Wait no longer."""
+        if not self._found.done():
+            self._found.set_result(None)
+
     async def first(self, timeout_s: float) -> WatchedFrame | None:
-        """The frame, or None when it did not come in time."""
+        """The frame, or None when it did not come in time, or before the edge ends."""
         await asyncio.wait([self._found], timeout=max(timeout_s, 0))
         return self._found.result() if self._found.done() else None
 
@@ -163,7 +170,9 @@ class Hub:
         self._start_of_life = 0
         self._ready = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._stopping = False
+        self._ending = False
+        self.waits_are_over = False
+        """The edge ends, and nobody is let wait any more."""
 
     # --- Life ------------------------------------------------------------------------------------------------------
 
@@ -171,17 +180,28 @@ class Hub:
         """Begin to follow UPDATES, now and after every interruption."""
         self._task = asyncio.create_task(self._follow(), name="hub")
 
+    def begin_to_end(self) -> None:
+        """End every listener with RESTARTED, and after LAST_WAITS_S every watch; also those to come."""
+        self._ending = True
+        self._end_listeners()
+        asyncio.get_running_loop().call_later(LAST_WAITS_S, self._end_watches)
+
     async def stop(self) -> None:
-        """End every listener with RESTARTED, and stop following."""
-        self._stopping = True
-        self.end_all(RESTARTED)
+        """End every listener and watch, and stop following."""
+        self.begin_to_end()
+        self._end_watches()
         if self._task is not None:
             await end(self._task)
 
-    def end_all(self, code: int) -> None:
-        """Ask every socket to be closed with this code."""
+    def _end_listeners(self) -> None:
         for listener in list(self._admitted):
-            listener.end(code)
+            listener.end(RESTARTED)
+
+    def _end_watches(self) -> None:
+        self.waits_are_over = True
+        for watches in self._watches.values():
+            for watch in watches:
+                watch.end()
 
     async def fault(self) -> str | None:
         """Health check."""
@@ -214,7 +234,7 @@ class Hub:
             self._recent.clear()
             self._recent_bytes = 0
             self._ready.clear()
-            self.end_all(RESTARTED)
+            self._end_listeners()
         if self._position >= self._start_of_life:
             self._ready.set()
 
@@ -291,7 +311,7 @@ class Hub:
     def admitted(self, listener: Listener) -> Generator[None]:
         """Let the listener be ended by the hub, and after `attach` be offered frames, while the block runs."""
         self._admitted.add(listener)
-        if self._stopping:
+        if self._ending:
             listener.end(RESTARTED)
         try:
             yield
@@ -317,6 +337,8 @@ class Hub:
         Begin to watch before what causes the frame, else it may be missed.
         """
         watch = Watch(wanted)
+        if self.waits_are_over:
+            watch.end()
         self._watches.setdefault(key, []).append(watch)
         try:
             yield watch

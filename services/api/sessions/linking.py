@@ -9,6 +9,7 @@ import msgspec
 
 from libs.contracts.events import SessionStatus
 from services.api.context import Edge
+from services.api.errors import unavailable
 from services.api.live.hub import WatchedFrame
 from services.api.sessions import desired, store_sessions
 from services.api.sessions.store_sessions import Seen
@@ -59,16 +60,20 @@ async def until_begun(edge: Edge, seen: Seen, *, wait_s: float) -> Seen:
 
 
 async def _until(edge: Edge, seen: Seen, is_it: Callable[[Seen], bool], wait_s: float) -> Seen:
-    """A frame of the session wakes it; it also looks by itself, for the live feed may be behind."""
+    """A frame of the session wakes it; it also looks by itself, for the live feed may be behind.
+
+    Raises Refusal SERVICE_UNAVAILABLE when the edge ends: another answers the next try.
+    """
     deadline = asyncio.get_running_loop().time() + wait_s
     while not is_it(seen):
         with edge.hub.watch(seen.record.id, _is_about_session) as watch:
             seen = msgspec.structs.replace(seen, state=await store_sessions.state_of(edge.database, seen.record.id))
             left_s = deadline - asyncio.get_running_loop().time()
-            if left_s <= 0:
+            if is_it(seen) or left_s <= 0:
                 break
-            if not is_it(seen):
-                await watch.first(min(LOOK_EVERY_S, left_s))
+            if edge.hub.waits_are_over:
+                raise unavailable()
+            await watch.first(min(LOOK_EVERY_S, left_s))
     return seen
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from typing import Any, cast
@@ -11,7 +12,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from libs.contracts.errors import ApiError
 from libs.runtime import logs
-from services.api.errors import CLIENT_GONE, CLOSED_BY_CLIENT, Refusal, envelope
+from services.api.errors import CLIENT_GONE, CLOSED_BY_CLIENT, Refusal, envelope, unavailable
 from services.api.requests import begin_request, headers_of_answer
 from services.api.web.addresses import Network, client_of
 
@@ -65,14 +66,17 @@ class Door:
     async def _serve(self, visit: _Visit, scope: Scope, receive: Receive) -> None:
         try:
             await self._app(scope, _noting_departure(scope, receive), visit.send)
+        except asyncio.CancelledError:  # the edge ends, and this took longer than its drain
+            log.warning("a request was cut off by the end of the edge", path=logged_path(scope["path"]))
+            await visit.refuse(unavailable() if visit.changes_nothing else Refusal(ApiError.INTERNAL))
+            raise
         except Exception as error:
             if CLIENT_GONE in scope:
                 log.info("the client went away", reason=type(error).__name__)
                 visit.status = CLOSED_BY_CLIENT
                 return
             log.exception("a request failed outside of its handler")
-            if scope["type"] == "http" and not visit.status:
-                await visit.answer(500, msgspec.json.encode(envelope(Refusal(ApiError.INTERNAL), language="en")))
+            await visit.refuse(Refusal(ApiError.INTERNAL))
 
 
 def _noting_departure(scope: Scope, receive: Receive) -> Receive:
@@ -118,9 +122,21 @@ class _Visit:
             cast("dict[str, Any]", self._scope)[CLIENT_GONE] = True
             raise
 
-    async def answer(self, status: int, body: bytes) -> None:
-        """A whole JSON answer."""
-        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    @property
+    def changes_nothing(self) -> bool:
+        """Whether the request may be repeated whatever has become of it."""
+        return self._scope["type"] != "http" or self._scope["method"] in ("GET", "HEAD")
+
+    async def refuse(self, refusal: Refusal) -> None:
+        """The refusal, unless an answer has begun."""
+        if self._scope["type"] == "http" and not self.status:
+            body = msgspec.json.encode(envelope(refusal, language="en"))
+            await self.answer(refusal.status, body, *refusal.headers.items())
+
+    async def answer(self, status: int, body: bytes, *more: tuple[str, str]) -> None:
+        """A whole JSON answer, with `more` headers."""
+        named = (("content-type", "application/json"), ("content-length", str(len(body))), *more)
+        headers = [(name.lower().encode(), value.encode()) for name, value in named]
         await self.send(cast("Message", {"type": "http.response.start", "status": status, "headers": headers}))
         await self.send(cast("Message", {"type": "http.response.body", "body": body, "more_body": False}))
 

@@ -179,7 +179,7 @@ async def running_site(settings: Settings, account: Bootstrapped, *, wait_ready:
         try:
             plain = httpx.AsyncHTTPTransport(verify=False)
             async with httpx.AsyncClient(base_url=url, transport=plain, timeout=30) as client:
-                site = Site(url=url, client=client, edge=app.state.edge, account=account, serving=task)
+                site = Site(url=url, client=client, edge=app.state.edge, account=account, server=serving, serving=task)
                 await (site.until_ready() if wait_ready else site.until_live())
                 yield site
         finally:

@@ -14,6 +14,7 @@ import msgspec
 from infra.bootstrap import Bootstrapped
 from services.api.context import Edge
 from services.api.memory import Memory
+from services.api.serving import Server
 
 RING = "k1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 OWNER_PASSWORD = "correct horse"
@@ -29,7 +30,13 @@ class Site(msgspec.Struct, kw_only=True, eq=False):
     client: httpx.AsyncClient
     edge: Edge
     account: Bootstrapped
+    server: Server
     serving: asyncio.Task[None]
+
+    async def stop(self) -> None:
+        """End the edge, as SIGTERM does."""
+        self.server.should_exit = True
+        await asyncio.wait_for(asyncio.shield(self.serving), BOUND_S)
 
     async def until_live(self) -> None:
         """Wait until it answers."""

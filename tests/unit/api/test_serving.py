@@ -40,7 +40,7 @@ class Stopped(Server):
     """Ends when it is told to, without going through its loop between `at_end` and its end."""
 
     def __init__(self, at_end: Callable[[], None]) -> None:
-        super().__init__(echo, drain_s=DRAIN_S, end_streams=lambda: None)
+        super().__init__(echo, drain_s=DRAIN_S, end_waits=lambda: None)
         self._at_end = at_end
         self.told = asyncio.Event()
 
