@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, assert_never
+from typing import assert_never
 
 import msgspec
 
@@ -22,12 +22,13 @@ from services.sessions.numbers import KnownNumbers
 from services.sessions.runner import PairCode, Runner
 from services.sessions.sockets import Ports
 
+BACK_WITHIN_S = 4.0
 ASK_WITHIN_S = 20.0
 FETCH_WITHIN_S = 110.0
 """A video of the largest size, over a slow line; the edge waits 2 minutes at most."""
 PAIR_CODE_WITHIN_S = 20.0
 """All of these are below what the edge waits (`ask_s`, `download_s` of its settings), so that it hears why."""
-NEWCOMER_WITHIN_S, LOOK_EVERY_S = 6.0, 0.1
+NEWCOMER_WITHIN_S, LOOK_EVERY_S = 6.0, 0.05
 """A session that was made a moment ago has its runner by then, even if the poke got lost."""
 MOST_PHONES = 100
 MOST_ANSWER_BYTES = 900_000
@@ -48,6 +49,8 @@ OnlineAsk = (
 LinkAsk = calls.RequestPairCode | calls.AnswerPasskey | calls.ConfirmPasskey
 """What needs one that is being linked."""
 
+MOVES = failed("TEMPORARY", "The session moves to another replica; try again.")
+
 _decode = msgspec.json.Decoder(calls.AnyAsk).decode
 
 
@@ -58,10 +61,10 @@ class Asks:
         self._ports, self._runner_of = ports, runner_of
         self._numbers = KnownNumbers()
 
-    async def on_message(self, message: Any) -> bytes:
+    async def on_request(self, request: bytes) -> bytes:
         """The handler of the subject: always answers."""
         try:
-            ask = _decode(message.body)
+            ask = _decode(request)
         except msgspec.MsgspecError:
             return encode(failed("NOT_POSSIBLE", "This question is not understood here."))
         return encode(fitting(await self.answer(ask), MOST_ANSWER_BYTES))
@@ -101,6 +104,16 @@ class Asks:
     # --- While it is logged in ----------------------------------------------------------------------------------------
 
     async def _online(self, ask: OnlineAsk, runner: Runner) -> calls.AnyAskAnswer:
+        """Waits for a session that has lost its connection, or its owner, a moment ago."""
+        deadline = time.monotonic() + BACK_WITHIN_S
+        while True:
+            answer = await self._online_now(ask, runner)
+            is_away = isinstance(answer, calls.AskFailed) and answer.code == "NOT_CONNECTED"
+            if not is_away or not runner.wants_online or time.monotonic() > deadline:
+                return answer
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    async def _online_now(self, ask: OnlineAsk, runner: Runner) -> calls.AnyAskAnswer:
         if not runner.online:
             await runner.until_stored()
         if not runner.online:

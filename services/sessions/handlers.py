@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-import nats.errors
 
 from libs.contracts.calls import Deliver, DeliverAnswer
 from libs.contracts.commands import ReconcileSession
@@ -17,12 +16,13 @@ from libs.contracts.errors import SendError
 from libs.contracts.ids import COMMANDS, deliver_subject, session_call_subject, shard_token
 from libs.contracts.records import SessionRecord, SessionState
 from libs.runtime import logs
-from libs.runtime.bus import Bus, encode, undecoded
+from libs.runtime.answering import Answerer
+from libs.runtime.bus import Bus, encode
 from libs.runtime.feeds import Delivery, Feed, is_infrastructure
 from libs.runtime.shards import Lease, LeaseLost
 from libs.runtime.tasks import end
 from services.sessions import delivery
-from services.sessions.asks import Asks
+from services.sessions.asks import MOVES, Asks
 from services.sessions.engines import base as engine
 from services.sessions.inbound import Inbound, fact_of
 from services.sessions.runner import EngineLost, Reconcile, Runner
@@ -33,6 +33,8 @@ ASKS_AT_ONCE = 100
 SEND_TIMEOUT_S = 28.0
 INBOUND_PATIENCE_S = 50.0
 EVIDENCE_EVERY_S = 10.0
+LAST_CALLS_S = 1.0
+"""How long the sockets of a shard that is given back stay open for the calls in hand."""
 
 _decode_call = msgspec.json.Decoder(Deliver).decode
 
@@ -74,8 +76,8 @@ class SessionsOwner:
         self._known: dict[str, SessionRecord] = {}
         self._evidence: dict[str, dict[str, Any]] = {}
         self._sender_epoch = 0
-        self._subscribers: list[Any] = []
         self._asks = Asks(ports, self._runners.get)
+        self._answerers = self._answering()
         self._tasks: list[asyncio.Task[None]] = []
         self._log = logs.get().bind(shard=self._lease.shard)
         self.feeds: Sequence[Feed[Any]] = [
@@ -97,19 +99,21 @@ class SessionsOwner:
         for session_id in states.keys() - wishes.keys():
             if wish := await store.wish_of(session_id):
                 await self._begin(wish, states[session_id])
-        await self._answer_calls()
+        for answerer in self._answerers:
+            await answerer.start()
         self._tasks = [asyncio.create_task(self._reconcile_for_ever()), asyncio.create_task(self._note_evidence())]
 
     async def stop(self) -> None:
-        """Close every socket; links are kept."""
-        for subscriber in self._subscribers:
-            with contextlib.suppress(nats.errors.Error):
-                await subscriber.stop()
+        """Take no more calls, end those in hand, and close every socket; links are kept."""
+        await asyncio.gather(*(answerer.close() for answerer in self._answerers))
+        if self._lease.usable:
+            await asyncio.gather(*(answerer.finish(LAST_CALLS_S) for answerer in self._answerers))
         runners = list(self._runners.values())
         self._runners.clear()
         for runner in runners:
             self._directory.remove(runner.session_id, self)
         await asyncio.gather(end(*self._tasks), *(runner.stop() for runner in runners), return_exceptions=True)
+        await asyncio.gather(*(answerer.stop() for answerer in self._answerers))
 
     # --- Sessions -----------------------------------------------------------------------------------------------------
 
@@ -199,19 +203,17 @@ class SessionsOwner:
 
     # --- Calls --------------------------------------------------------------------------------------------------------
 
-    async def _answer_calls(self) -> None:
-        shard = self._lease.shard
-        await self._subscribe(deliver_subject(self._network, shard), self._on_call, HAND_OVERS_AT_ONCE)
-        await self._subscribe(session_call_subject(self._network, shard), self._asks.on_message, ASKS_AT_ONCE)
+    def _answering(self) -> list[Answerer]:
+        shard, epoch, bus = self._lease.shard, self._lease.epoch, self._bus
+        nobody_knows = delivery.answer_of(None, epoch, self._ports.now(), restricted_until=None)
+        hand_overs, asks = deliver_subject(self._network, shard), session_call_subject(self._network, shard)
+        return [
+            Answerer(bus, hand_overs, self._on_call, at_once=HAND_OVERS_AT_ONCE, cut_off=nobody_knows),
+            Answerer(bus, asks, self._asks.on_request, at_once=ASKS_AT_ONCE, cut_off=MOVES),
+        ]
 
-    async def _subscribe(self, subject: str, answer: Callable[[Any], Awaitable[bytes]], at_once: int) -> None:
-        subscriber: Any = self._bus.broker.subscriber(subject, max_workers=at_once)
-        subscriber(answer, decoder=undecoded)
-        await subscriber.start()
-        self._subscribers.append(subscriber)
-
-    async def _on_call(self, message: Any) -> bytes:
-        answer = await self.deliver(_decode_call(message.body))
+    async def _on_call(self, request: bytes) -> bytes:
+        answer = await self.deliver(_decode_call(request))
         return encode(answer)
 
     async def deliver(self, call: Deliver) -> DeliverAnswer:

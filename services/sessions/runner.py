@@ -95,6 +95,11 @@ class Runner:
         """Whether messages can be handed over now."""
         return self._socket.number is not None and self.state.status in lifecycle.ONLINE
 
+    @property
+    def wants_online(self) -> bool:
+        """Whether it is linked, and online or trying to be."""
+        return self.state.linked and self.state.status not in lifecycle.RESTING
+
     async def until_stored(self) -> None:
         """Wait until the state that is being stored is the runner's own: others may have read it already."""
         async with self._storing:

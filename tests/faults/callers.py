@@ -45,18 +45,26 @@ class Caller:
         await self._http.aclose()
 
     async def send(self, number: int) -> None:
-        """Send message `number`, every second time waiting for its outcome, and read it."""
+        """Send message `number`, some of them waiting for the outcome, and read it."""
         session = self._shop.sessions[number % len(self._shop.sessions)]
         contact = self._shop.contacts[number % len(self._shop.contacts)]
         key = f"caller-{uuid.uuid4().hex}"
         body = {"type": "text", "to": contact, "text": f"message {number} of {key}"}
-        headers = {"Idempotency-Key": key} | ({"Prefer": f"wait={WAIT_S}"} if number % 2 else {})
+        headers = {"Idempotency-Key": key} | ({"Prefer": f"wait={WAIT_S}"} if number % 3 else {})
         answer = await self._call("POST", f"{SESSIONS}/{session}/messages", json=body, headers=headers)
         if answer is None:
             return
         message = str(answer.json()["messageId"])
         self._shop.accepted[message] = contact
         await self._call("GET", f"{MESSAGES}/{message}")
+
+    async def ask(self, number: int) -> None:
+        """What the owner of a session has to answer, and WhatsApp."""
+        session = f"{SESSIONS}/{self._shop.sessions[number % len(self._shop.sessions)]}"
+        contact = self._shop.contacts[number % len(self._shop.contacts)]
+        await self._call("POST", f"{session}/check", json={"phones": [contact]})
+        await self._call("POST", f"{session}/presence", json={"to": contact, "state": "composing"})
+        await self._call("GET", f"{session}/groups")
 
     async def look(self, number: int) -> None:
         """Read the list of sessions, and one of them."""
@@ -98,8 +106,8 @@ class Caller:
         self.failures.append(f"{time.time():.3f} {what}")
 
     async def go_on(self, per_second: float, until: asyncio.Event) -> None:
-        """Send and look at this pace until told to stop."""
-        deeds: tuple[Callable[[int], Awaitable[None]], ...] = (self.send, self.send, self.look)
+        """Send, ask and look at this pace until told to stop."""
+        deeds: tuple[Callable[[int], Awaitable[None]], ...] = (self.send, self.ask, self.send, self.look)
         number = 0
         async with asyncio.TaskGroup() as group:
             while not until.is_set():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
 
@@ -30,6 +29,8 @@ from services.status.webhooks.store import WebhookStore
 
 ASKS_AT_ONCE = 8
 
+NOT_NOW = AskFailed(code="TEMPORARY", detail="The service is not complete at the moment; try again.")
+
 _decode = msgspec.json.Decoder(AnyWebhookAsk).decode
 
 
@@ -42,10 +43,10 @@ class WebhookAsks:
         self._lease, self._definitions, self._store = lease, definitions, store
         self._courier, self._lines = courier, lines
 
-    async def on_message(self, message: Any) -> bytes:
+    async def on_request(self, request: bytes) -> bytes:
         """The handler of the subject: always answers."""
         try:
-            ask = _decode(message.body)
+            ask = _decode(request)
         except msgspec.MsgspecError:
             return encode(AskFailed(code="NOT_POSSIBLE", detail="This question is not understood here."))
         return encode(await self.answer(ask))
@@ -57,7 +58,7 @@ class WebhookAsks:
         except Exception as error:
             if not is_infrastructure(error):
                 logs.get().exception("a question about a webhook failed", webhook=ask.webhook_id)
-            return AskFailed(code="TEMPORARY", detail="The service is not complete at the moment; try again.")
+            return NOT_NOW
 
     async def _answer(self, ask: AnyWebhookAsk) -> AnyWebhookAnswer:
         await self._lease.until_usable()

@@ -8,26 +8,24 @@ nothing is sent to it, so that the order holds. How far a shard knows of starts 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import groupby
-from typing import Any
 
 import msgspec
-import nats.errors
 
 from libs.contracts.ids import UPDATES, shard_token, webhook_call_subject
 from libs.contracts.updates import Frame
 from libs.contracts.webhooks import Webhook, WebhookDelivery, WebhookReplay, WebhookStart, delivery_id
 from libs.runtime import logs
-from libs.runtime.bus import Bus, undecoded
+from libs.runtime.answering import Answerer
+from libs.runtime.bus import Bus
 from libs.runtime.crash import CrashPoints
 from libs.runtime.feeds import Delivery, Feed, is_infrastructure
 from libs.runtime.replay import Log, ReplayBroken, log_of, stored_after
 from libs.runtime.shards import Lease, LeaseLost
 from libs.runtime.tasks import end
-from services.status.webhooks.asks import ASKS_AT_ONCE, WebhookAsks
+from services.status.webhooks.asks import ASKS_AT_ONCE, NOT_NOW, WebhookAsks
 from services.status.webhooks.courier import AnyFrame, Courier, body_of
 from services.status.webhooks.definitions import Definitions
 from services.status.webhooks.lines import Lines
@@ -62,7 +60,9 @@ class ShardWebhooks:
         """The webhooks to be released once they are followed."""
         self._changed = asyncio.Event()
         self._following: asyncio.Task[None] | None = None
-        self._subscriber: Any = None
+        asks = WebhookAsks(lease, definitions, store, courier, self._lines)
+        subject = webhook_call_subject(lease.shard)
+        self._answerer = Answerer(bus, subject, asks.on_request, at_once=ASKS_AT_ONCE, cut_off=NOT_NOW)
         self.feed = Feed[AnyFrame](
             stream=UPDATES,
             subjects=[f"updates.{shard_token(lease.shard)}.>"],
@@ -80,20 +80,13 @@ class ShardWebhooks:
             webhook = self._definitions.working(webhook_id)
             if webhook is not None:
                 self._lines.look_at(webhook_id, session_id, ordered=webhook.ordered)
-        asks = WebhookAsks(self._lease, self._definitions, self._store, self._courier, self._lines)
-        self._subscriber = self._bus.broker.subscriber(
-            webhook_call_subject(self._lease.shard), max_workers=ASKS_AT_ONCE
-        )
-        self._subscriber(asks.on_message, decoder=undecoded)
-        await self._subscriber.start()
+        await self._answerer.start()
         self._following = asyncio.create_task(self._follow())
 
     async def stop(self) -> None:
         """End every request and every wait."""
         self._definitions.unwatch(self._notice)
-        if self._subscriber is not None:
-            with contextlib.suppress(nats.errors.Error):
-                await self._subscriber.stop()
+        await self._answerer.stop()
         if self._following is not None:
             await end(self._following)
         await self._lines.stop()

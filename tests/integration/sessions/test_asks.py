@@ -40,6 +40,29 @@ async def test_who_is_not_here_or_not_connected_is_not_connected_at_once(world: 
             assert time.monotonic() - began < ASK_WITHIN_S / 2, "it waited for a connection"
 
 
+async def test_a_session_that_is_coming_back_is_waited_for(world: World) -> None:
+    session = new_session_id()
+    async with world.sessions() as process:
+        await process.ready()
+        await world.link(session)
+        await world.control("POST", "/faults", kind="drop")
+        for _ in range(20):
+            answer = await world.ask(session, calls.ListGroups(session_id=session))
+            assert answer == calls.GroupsFound(groups=[])
+        assert "reconnecting" in await world.told(session)
+
+
+async def test_one_that_does_not_come_back_is_not_connected(world: World) -> None:
+    session = new_session_id()
+    async with world.sessions() as process:
+        await process.ready()
+        await world.link(session)
+        await world.control("POST", "/faults", kind="drop", **{"for": 600_000})
+        await eventually(world.status_is(session, "reconnecting"))
+        answer = await world.ask(session, calls.ListGroups(session_id=session))
+        assert answer.code == "NOT_CONNECTED"
+
+
 async def test_a_question_that_nobody_understands_is_answered_too(world: World) -> None:
     session = new_session_id()
     async with world.sessions() as process:

@@ -245,18 +245,16 @@ class _Lease:
         await asyncio.sleep(0)
 
 
-class _Subscriber:
-    def __call__(self, *_: Any, **__: Any) -> None: ...
-
-    async def start(self) -> None: ...
-
-    async def stop(self) -> None: ...
+class _Subscription:
+    async def drain(self) -> None: ...
 
 
 class _Bus:
+    connected = True
+
     @property
-    def broker(self) -> Any:
+    def nats(self) -> Any:
         return self
 
-    def subscriber(self, *_: Any, **__: Any) -> _Subscriber:
-        return _Subscriber()
+    async def subscribe(self, *_: Any, **__: Any) -> _Subscription:
+        return _Subscription()

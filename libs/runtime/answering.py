@@ -1,0 +1,90 @@
+"""Answers requests (NATS request/reply), and stops without leaving one that has come without its answer.
+
+Not FastStream's subscriber: one that is stopped throws away what comes while it waits for the handlers that run, and
+whoever asked waits for nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+import nats.errors
+
+from libs.runtime import logs
+from libs.runtime.bus import Bus, encode
+from libs.runtime.tasks import end
+
+UNSUBSCRIBED_WITHIN_S = 1.0
+
+log = logs.get()
+
+Answer = Callable[[bytes], Awaitable[bytes]]
+
+
+class Answerer:
+    """What answers the requests on one subject, at most `at_once` at a time; the next ones wait.
+
+    `cut_off` is the answer to those that `stop` finds unanswered.
+    """
+
+    def __init__(self, bus: Bus, subject: str, answer: Answer, *, at_once: int, cut_off: msgspec.Struct) -> None:
+        self._bus, self._subject, self._answer, self._cut_off = bus, subject, answer, encode(cut_off)
+        self._room = asyncio.Semaphore(at_once)
+        self._subscription: Any = None
+        self._closed = False
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Begin. Raises BusDown, nats.errors.Error."""
+        self._subscription = await self._bus.nats.subscribe(self._subject, cb=self._take)
+
+    async def close(self) -> None:
+        """Take no more requests: who asks from now on hears that nobody listens. What has come is still answered."""
+        subscription, self._subscription = self._subscription, None
+        if subscription is None:
+            return
+        with contextlib.suppress(nats.errors.Error, TimeoutError):
+            async with asyncio.timeout(UNSUBSCRIBED_WITHIN_S):
+                # a drain waits for NATS, also for one that is away
+                await (subscription.drain() if self._bus.connected else subscription.unsubscribe())
+        self._closed = True
+
+    async def finish(self, within_s: float) -> None:
+        """Wait until what has come is answered."""
+        if self._tasks:
+            await asyncio.wait(set(self._tasks), timeout=within_s)
+
+    async def stop(self) -> None:
+        """Take no more requests, and cut off what is still worked on."""
+        await self.close()
+        await end(*self._tasks)
+
+    async def _take(self, request: Any) -> None:
+        if self._closed:  # NATS went away while it was told: another answers
+            return
+        await self._room.acquire()
+        task = asyncio.create_task(self._reply(request))
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._room.release()
+        self._tasks.discard(task)
+
+    async def _reply(self, request: Any) -> None:
+        try:
+            await request.respond(await self._answer_of(request))
+        except nats.errors.Error as error:
+            log.info("an answer could not be sent", subject=self._subject, reason=type(error).__name__)
+        except Exception:
+            log.exception("a request was not answered", subject=self._subject)
+
+    async def _answer_of(self, request: Any) -> bytes:
+        try:
+            return await self._answer(request.data)
+        except asyncio.CancelledError:
+            return self._cut_off
