@@ -237,25 +237,16 @@ class Bus:
                 raise BusDown from error
         raise ValueError("a batch holds at least one message")
 
-    async def ask(
-        self,
-        subject: str,
-        request: msgspec.Struct,
-        answer: type[T] | Any,
-        *,
-        timeout_s: float,
-        ends_with_connection: bool = False,
-    ) -> T:
-        """Ask over request/reply and decode the answer.
+    async def ask(self, subject: str, request: msgspec.Struct, answer: type[T] | Any, *, timeout_s: float) -> T:
+        """Ask over request/reply and decode the answer; not waited for once the connection broke, for it is lost then.
 
-        `ends_with_connection`: do not wait on when the connection breaks; the answer is most often lost with it.
         Raises BusDown, nats NoRespondersError (nobody listens; nothing was delivered) and TimeoutError.
         """
         if not self.connected:
             raise BusDown
         try:
             asking = self.nats.request(subject, encode(request), timeout=timeout_s)
-            reply = await (self._unless_it_breaks(asking) if ends_with_connection else asking)
+            reply = await self._unless_it_breaks(asking)
         except nats.errors.NoRespondersError:
             raise
         except nats.errors.OutboundBufferLimitError as error:

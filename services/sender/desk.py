@@ -107,7 +107,6 @@ class ShardDesk:
                 request,
                 DeliverAnswer,
                 timeout_s=self._office.answer_timeout_s,
-                ends_with_connection=True,
             )
         except (BusDown, nats.errors.NoRespondersError):
             return Silence.NOBODY

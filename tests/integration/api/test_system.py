@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 import httpx
+import msgspec
 import nats
 import pytest
 from websockets.asyncio.client import connect
@@ -148,6 +149,25 @@ async def test_without_nats_everything_is_unavailable_until_it_is_back(fragile: 
     nats_server.start()
     await fragile.until_ready()
     assert (await fragile.call("GET", "/sessions")).json()["sessions"] == []
+
+
+async def test_a_call_of_a_sessions_owner_ends_with_nats(nats_server: NatsServer, mongo_server: MongoServer) -> None:
+    await apply_topology(nats_server.url)
+    account = await make_first_rows(mongo_server.url())
+    settings = msgspec.structs.replace(fragile_settings(nats_server.url, mongo_server.url()), ask_s=10 * BOUND_S)
+    asked = asyncio.Event()
+
+    async def keep_silent(_: Any) -> None:
+        asked.set()
+
+    async with running_site(settings, account) as site, await nats.connect(nats_server.url) as owner:
+        session_id = await site.make_session()
+        await owner.subscribe("call.session.>", cb=keep_silent)
+        await owner.flush()
+        asking = asyncio.create_task(site.call("GET", f"/sessions/{session_id}/groups"))
+        await asyncio.wait_for(asked.wait(), BOUND_S)
+        nats_server.kill()
+        refused(await asking, 503, "SESSION_UNREACHABLE")
 
 
 async def test_without_mongodb_everything_is_unavailable_until_it_is_back(
