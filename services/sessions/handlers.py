@@ -104,9 +104,9 @@ class SessionsOwner:
         self._tasks = [asyncio.create_task(self._reconcile_for_ever()), asyncio.create_task(self._note_evidence())]
 
     async def stop(self) -> None:
-        """Take no more calls, end those in hand, and close every socket; links are kept."""
-        await asyncio.gather(*(answerer.close() for answerer in self._answerers))
+        """Take no more calls, end those in hand while the lease allows it, and close every socket; links are kept."""
         if self._lease.usable:
+            await asyncio.gather(*(answerer.close() for answerer in self._answerers))
             await asyncio.gather(*(answerer.finish(LAST_CALLS_S) for answerer in self._answerers))
         runners = list(self._runners.values())
         self._runners.clear()
