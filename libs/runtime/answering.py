@@ -28,13 +28,14 @@ Answer = Callable[[bytes], Awaitable[bytes]]
 class Answerer:
     """What answers the requests on one subject, at most `at_once` at a time; the next ones wait.
 
-    `cut_off` is the answer to those that `stop` finds unanswered.
+    `cut_off` is the answer to those that `stop` finds unanswered, and to those that still come after it.
     """
 
     def __init__(self, bus: Bus, subject: str, answer: Answer, *, at_once: int, cut_off: msgspec.Struct) -> None:
         self._bus, self._subject, self._answer, self._cut_off = bus, subject, answer, encode(cut_off)
         self._room = asyncio.Semaphore(at_once)
         self._subscription: Any = None
+        self._closing: asyncio.Task[None] | None = None
         self._closed = False
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -47,11 +48,15 @@ class Answerer:
         subscription, self._subscription = self._subscription, None
         if subscription is None:
             return
-        with contextlib.suppress(nats.errors.Error, TimeoutError):
-            async with asyncio.timeout(UNSUBSCRIBED_WITHIN_S):
-                # a drain waits for NATS, also for one that is away
-                await (subscription.drain() if self._bus.connected else subscription.unsubscribe())
+        self._closing = asyncio.create_task(self._unsubscribe(subscription))
+        await asyncio.wait({self._closing}, timeout=UNSUBSCRIBED_WITHIN_S)
         self._closed = True
+
+    async def _unsubscribe(self, subscription: Any) -> None:
+        """Never cancelled: nats-py would lose its connection by the pong that then belongs to nobody."""
+        with contextlib.suppress(nats.errors.Error, TimeoutError):
+            # a drain waits for NATS, also for one that is away
+            await (subscription.drain() if self._bus.connected else subscription.unsubscribe())
 
     async def finish(self, within_s: float) -> None:
         """Wait until what has come is answered."""
@@ -64,7 +69,8 @@ class Answerer:
         await end(*self._tasks)
 
     async def _take(self, request: Any) -> None:
-        if self._closed:  # NATS went away while it was told: another answers
+        if self._closed:  # NATS was slow to hear of it
+            await self._respond(request, self._cut_off)
             return
         await self._room.acquire()
         task = asyncio.create_task(self._reply(request))
@@ -77,14 +83,16 @@ class Answerer:
 
     async def _reply(self, request: Any) -> None:
         try:
-            await request.respond(await self._answer_of(request))
-        except nats.errors.Error as error:
-            log.info("an answer could not be sent", subject=self._subject, reason=type(error).__name__)
+            answer = await self._answer(request.data)
+        except asyncio.CancelledError:
+            answer = self._cut_off
         except Exception:
             log.exception("a request was not answered", subject=self._subject)
+            return
+        await self._respond(request, answer)
 
-    async def _answer_of(self, request: Any) -> bytes:
+    async def _respond(self, request: Any, answer: bytes) -> None:
         try:
-            return await self._answer(request.data)
-        except asyncio.CancelledError:
-            return self._cut_off
+            await request.respond(answer)
+        except nats.errors.Error as error:
+            log.info("an answer could not be sent", subject=self._subject, reason=type(error).__name__)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 
 import msgspec
@@ -97,6 +99,18 @@ async def test_more_than_it_takes_at_once_wait(bus: Bus) -> None:
     echo.open.set()
     assert await answers == ["hello"] * 5
     await answerer.stop()
+
+
+async def test_what_still_comes_after_the_end_is_cut_off_too(bus: Bus, nats_server: NatsServer) -> None:
+    answerer = Answerer(bus, SUBJECT, Echo(), at_once=1, cut_off=CUT_OFF)
+    await answerer.start()
+    await bus.nats.flush()
+    os.kill(nats_server.pid, signal.SIGSTOP)
+    asking = asyncio.create_task(asked(bus))
+    await asyncio.sleep(0.1)
+    await answerer.stop()
+    os.kill(nats_server.pid, signal.SIGCONT)
+    assert await asking == "cut off"
 
 
 async def test_one_that_was_stopped_while_nats_was_away_does_not_come_back(bus: Bus, nats_server: NatsServer) -> None:

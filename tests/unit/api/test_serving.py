@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import struct
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -89,6 +90,8 @@ def test_connections_that_nobody_has_accepted_yet_are_served(loop: Callable[[], 
     waiting: list[socket.socket] = []
 
     def crowd() -> None:
+        with socket.create_connection(address[0]) as gone:  # by a reset, before it is accepted
+            gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         for number in range(20):
             waiting.append(socket.create_connection(address[0]))
             if number % 2:
