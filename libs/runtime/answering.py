@@ -36,8 +36,8 @@ class Answerer:
         self._room = asyncio.Semaphore(at_once)
         self._subscription: Any = None
         self._closing: asyncio.Task[None] | None = None
-        self._closed = False
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._stopped = False
+        self._working: dict[asyncio.Task[None], Any] = {}
 
     async def start(self) -> None:
         """Begin. Raises BusDown, nats.errors.Error."""
@@ -50,7 +50,6 @@ class Answerer:
             return
         self._closing = asyncio.create_task(self._unsubscribe(subscription))
         await asyncio.wait({self._closing}, timeout=UNSUBSCRIBED_WITHIN_S)
-        self._closed = True
 
     async def _unsubscribe(self, subscription: Any) -> None:
         """Never cancelled: nats-py would lose its connection by the pong that then belongs to nobody."""
@@ -60,35 +59,33 @@ class Answerer:
 
     async def finish(self, within_s: float) -> None:
         """Wait until what has come is answered."""
-        if self._tasks:
-            await asyncio.wait(set(self._tasks), timeout=within_s)
+        if self._working:
+            await asyncio.wait(set(self._working), timeout=within_s)
 
     async def stop(self) -> None:
         """Take no more requests, and cut off what is still worked on."""
         await self.close()
-        await end(*self._tasks)
+        self._stopped = True
+        unanswered = dict(self._working)
+        await end(*unanswered)
+        for request in unanswered.values():
+            await self._respond(request, self._cut_off)
 
     async def _take(self, request: Any) -> None:
-        if self._closed:  # NATS was slow to hear of it
+        if self._stopped:  # NATS was slow to hear of it
             await self._respond(request, self._cut_off)
             return
-        await self._room.acquire()
         task = asyncio.create_task(self._reply(request))
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._room.release()
-        self._tasks.discard(task)
+        self._working[task] = request
+        task.add_done_callback(self._working.pop)
 
     async def _reply(self, request: Any) -> None:
-        try:
-            answer = await self._answer(request.data)
-        except asyncio.CancelledError:
-            answer = self._cut_off
-        except Exception:
-            log.exception("a request was not answered", subject=self._subject)
-            return
+        async with self._room:
+            try:
+                answer = await self._answer(request.data)
+            except Exception:
+                log.exception("a request was not answered", subject=self._subject)
+                return
         await self._respond(request, answer)
 
     async def _respond(self, request: Any, answer: bytes) -> None:

@@ -70,9 +70,9 @@ async def _has_begun(echo: Echo, count: int) -> bool:
     return echo.begun == count
 
 
-async def test_a_request_in_hand_is_answered_and_a_later_one_meets_nobody(bus: Bus) -> None:
+async def test_what_is_in_hand_or_waits_is_answered_and_a_later_request_meets_nobody(bus: Bus) -> None:
     echo = Echo()
-    answerer, answers = await begun(bus, echo)
+    answerer, answers = await begun(bus, echo, at_once=1, requests=3)
     await answerer.close()
     assert await asked(bus) == "nobody"
     finishing = asyncio.create_task(answerer.finish(PATIENCE_S))
@@ -80,15 +80,16 @@ async def test_a_request_in_hand_is_answered_and_a_later_one_meets_nobody(bus: B
     assert not finishing.done()
     echo.open.set()
     await finishing
-    assert await answers == ["hello"]
+    await answerer.stop()
+    assert await answers == ["hello"] * 3
 
 
 async def test_what_does_not_end_is_cut_off_with_an_answer(bus: Bus) -> None:
-    answerer, answers = await begun(bus, Echo(), requests=3)
+    answerer, answers = await begun(bus, Echo(), at_once=2, requests=5)
     await answerer.close()
     await answerer.finish(0.1)
     await answerer.stop()
-    assert await answers == ["cut off"] * 3
+    assert await answers == ["cut off"] * 5
 
 
 async def test_more_than_it_takes_at_once_wait(bus: Bus) -> None:
