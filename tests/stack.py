@@ -16,7 +16,7 @@ from infra.local.checkout import CHECKOUT
 from infra.local.ports import free_port
 from tests.processes import PATIENCE_S
 
-START_TIMEOUT_S = 180.0
+START_TIMEOUT_S = 600.0
 """The first start on a machine builds the Go programs."""
 STOP_TIMEOUT_S = 90.0
 PATIENT = {"MERPATI_DATABASE_TIMEOUT_MS": "30000", "MERPATI_REPEAT_FOR_S": "30"}

@@ -24,7 +24,7 @@ from infra.local.customer import Customer, Json, Phones, RefusedError, Stream
 from infra.local.screen import Screen
 
 FAILED = 1
-STEP_TIMEOUT_S = 45.0
+STEP_TIMEOUT_S = 120.0
 TEXT = "Selamat pagi! The pigeon has landed."
 CAPTION = "A square of sky"
 ANSWER = "Terima kasih, it arrived."

@@ -12,7 +12,7 @@ from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
 from infra.local.ports import LOOPBACK
-from infra.local.programs import Program
+from infra.local.programs import STARTS_WITHIN_S, Program
 
 REPLICA_SET = "rs0"
 CACHE_GB = 0.5
@@ -50,7 +50,7 @@ def program(directory: Path, port: int) -> Program:
     return Program(name="mongod", command=command)
 
 
-def wait_until_ready(port: int, still_runs: Callable[[], bool], timeout_s: float = 60) -> None:
+def wait_until_ready(port: int, still_runs: Callable[[], bool], timeout_s: float = STARTS_WITHIN_S) -> None:
     """Returns when the node is a writable primary; makes or re-addresses its replica set. May run twice.
 
     Raises TimeoutError, or ChildProcessError when mongod ended.

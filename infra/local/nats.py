@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from infra.local.ports import LOOPBACK
-from infra.local.programs import Program
+from infra.local.programs import STARTS_WITHIN_S, Program
 
 SETTINGS = """\
 # Written by the launcher at every start.
@@ -42,7 +42,7 @@ def program(directory: Path, port: int) -> Program:
     return Program(name="nats", command=(str(binary()), "--config", str(settings)))
 
 
-def wait_until_ready(port: int, still_runs: Callable[[], bool], timeout_s: float = 60) -> None:
+def wait_until_ready(port: int, still_runs: Callable[[], bool], timeout_s: float = STARTS_WITHIN_S) -> None:
     """Returns when the server greets with JetStream on; raises TimeoutError, or ChildProcessError when it ended."""
     deadline = time.monotonic() + timeout_s
     while not _greets(port):

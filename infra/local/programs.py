@@ -10,6 +10,9 @@ from pathlib import Path
 import msgspec
 
 TETHER = Path(__file__).with_name("tether.py")
+STARTS_WITHIN_S = 240.0
+"""For what does not come up; where it crashes, that is noticed at once. A small machine that is busy with something
+else needs more than a minute for all the services together."""
 
 
 class Program(msgspec.Struct, frozen=True, kw_only=True):

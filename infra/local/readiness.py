@@ -9,18 +9,27 @@ import httpx
 
 from infra.local.children import Child
 from infra.local.ports import LOOPBACK
-from infra.local.screen import CannotRunError
+from infra.local.programs import STARTS_WITHIN_S
+from infra.local.screen import CannotRunError, Screen
 
-TIMEOUT_S = 60.0
+SLOW_S = 30.0
 CRASHES = 3
 LOG_LINES = 8
 
 
-async def wait_until_ready(child: Child, health_port: int, client: httpx.AsyncClient) -> None:
-    """Returns when `/readyz` answers 200; CannotRunError when the service keeps dying or stays unready for 60 s."""
-    deadline = time.monotonic() + TIMEOUT_S
-    reasons = "it does not answer"
-    while time.monotonic() < deadline:
+async def wait_until_ready(child: Child, health_port: int, client: httpx.AsyncClient, screen: Screen) -> None:
+    """Returns when `/readyz` answers 200; CannotRunError when the service keeps dying or stays unready for 4 minutes.
+
+    After half a minute it says what it waits for.
+    """
+    started = time.monotonic()
+    reasons, said = "it does not answer", False
+    while (waited_s := time.monotonic() - started) < STARTS_WITHIN_S:
+        if waited_s > SLOW_S and not said:
+            screen.say(
+                f"{child.name} is not ready after {SLOW_S:.0f} s ({reasons}); waiting on; its log is {child.log}."
+            )
+            said = True
         if child.crashes >= CRASHES:
             raise CannotRunError(died_while_starting(child))
         try:
@@ -32,7 +41,9 @@ async def wait_until_ready(child: Child, health_port: int, client: httpx.AsyncCl
                 return
             reasons = answer.text[:500]
         await asyncio.sleep(0.05)
-    raise CannotRunError(f"{child.name} was not ready within {TIMEOUT_S:.0f} s ({reasons}); its log is {child.log}.")
+    raise CannotRunError(
+        f"{child.name} was not ready within {STARTS_WITHIN_S:.0f} s ({reasons}); its log is {child.log}."
+    )
 
 
 def died_while_starting(child: Child) -> str:

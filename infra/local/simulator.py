@@ -11,9 +11,7 @@ import msgspec
 
 from infra.local.golang import BINARIES, SIMULATOR
 from infra.local.ports import LOOPBACK
-from infra.local.programs import Program
-
-READY_TIMEOUT_S = 60.0
+from infra.local.programs import STARTS_WITHIN_S, Program
 
 
 class Listening(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -32,12 +30,12 @@ def program(directory: Path, port: int, control_port: int) -> Program:
 
 async def wait_until_ready(output: Path, still_runs: Callable[[], bool]) -> Listening:
     """What it printed to `output`; raises TimeoutError, or ChildProcessError when it ended."""
-    deadline = time.monotonic() + READY_TIMEOUT_S
+    deadline = time.monotonic() + STARTS_WITHIN_S
     while (listening := _first_line(output)) is None:
         if not still_runs():
             raise ChildProcessError("the simulator ended while starting")
         if time.monotonic() > deadline:
-            raise TimeoutError(f"the simulator was not ready within {READY_TIMEOUT_S:.0f} s")
+            raise TimeoutError(f"the simulator was not ready within {STARTS_WITHIN_S:.0f} s")
         await asyncio.sleep(0.02)
     return listening
 

@@ -17,7 +17,7 @@ from infra.local.children import Child, trim_log
 from infra.local.data import DataDirectory
 from infra.local.options import Options, default_engine_of
 from infra.local.ports import LOOPBACK, PortBook
-from infra.local.programs import Program, tethered
+from infra.local.programs import STARTS_WITHIN_S, Program, tethered
 from infra.local.readiness import died_while_starting, wait_until_ready
 from infra.local.screen import CannotRunError, Screen
 from infra.local.services import Replica, Surroundings, program_of, replica_names
@@ -27,7 +27,6 @@ DRAIN_ORDER = ("api", "sessions", "sender", "status", "simulator", "nats", "mong
 WATCH_S = 0.2
 TRIM_EVERY = 150
 """Log sizes are looked at every 30 s: this many rounds of the watch."""
-ONE_SHOT_TIMEOUT_S = 60.0
 
 
 class Bootstrapped(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -158,9 +157,9 @@ class Stack:
             start_new_session=True,
         )
         try:
-            printed, said = await asyncio.wait_for(process.communicate(), ONE_SHOT_TIMEOUT_S)
+            printed, said = await asyncio.wait_for(process.communicate(), STARTS_WITHIN_S)
         except TimeoutError as error:
-            raise CannotRunError(f"python -m {module} took more than {ONE_SHOT_TIMEOUT_S:.0f} s.") from error
+            raise CannotRunError(f"python -m {module} took more than {STARTS_WITHIN_S:.0f} s.") from error
         finally:
             if process.returncode is None:
                 process.kill()
@@ -175,7 +174,7 @@ class Stack:
             children = [await self._run(program_of(replica, around)) for replica in replicas]
             async with httpx.AsyncClient(timeout=2, trust_env=False) as client:
                 waits = [
-                    wait_until_ready(child, replica.health_port, client)
+                    wait_until_ready(child, replica.health_port, client, self._screen)
                     for child, replica in zip(children, replicas, strict=True)
                 ]
                 await all_of(*waits)

@@ -11,13 +11,13 @@ import pytest
 from infra.local.checkout import CHECKOUT
 from tests.stack import running_stack
 
-DEMO_TIMEOUT_S = 240
+DEMO_TIMEOUT_S = 800
 TWO_OF_EACH = "api=2,sessions=2,sender=2,status=2"
 
 
 @pytest.mark.slow
 @pytest.mark.needs_go
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 async def test_the_demo_starts_two_replicas_of_each_service_shows_all_of_it_and_leaves_nothing() -> None:
     code, shown = await _demo("--replicas", TWO_OF_EACH)
     assert code == 0, shown

@@ -51,7 +51,6 @@ def test_every_shell_block_of_the_readme_is_run_somewhere() -> None:
 
 
 @pytest.mark.needs_go
-@pytest.mark.timeout(600)
 async def test_the_tour_with_curl_runs_as_it_is_printed(simulated_stack: RunningStack, tmp_path: Path) -> None:
     (tmp_path / ".merpati").symlink_to(simulated_stack.data)
     variables, link_up, *others = TOUR[:-1]

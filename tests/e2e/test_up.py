@@ -22,7 +22,6 @@ KILLED = ["nats", "mongod", "api-1", "sender-1", "status-1", "sessions-scripted-
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 async def test_a_stack_is_ready_survives_the_kill_of_each_process_and_comes_back_quickly(tmp_path: Path) -> None:
     """One stack for four claims: starting one takes seconds."""
     async with running_stack(tmp_path, *SCRIPTED, hasty=True) as stack:
@@ -43,7 +42,6 @@ async def test_a_stack_is_ready_survives_the_kill_of_each_process_and_comes_back
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 async def test_a_killed_launcher_leaves_nothing_running_and_its_directory_free(tmp_path: Path) -> None:
     async with running_stack(tmp_path, *SCRIPTED) as stack:
         pids = stack.pids
@@ -73,7 +71,6 @@ async def test_a_taken_port_is_refused_in_one_sentence(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 async def test_fresh_forgets_what_was_stored_and_keeps_the_passwords(tmp_path: Path) -> None:
     async with running_stack(tmp_path, *SCRIPTED) as stack:
         first = stack.ready

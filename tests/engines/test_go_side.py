@@ -13,7 +13,6 @@ from infra.local import golang
 
 @pytest.mark.slow
 @pytest.mark.needs_go
-@pytest.mark.timeout(600)
 def test_the_workers_own_tests_pass_and_none_is_skipped(mongodb_url: str, repository: Path) -> None:
     go = golang.find()
     assert go is not None

@@ -21,7 +21,7 @@ from tests.faults.witness import Witness
 from tests.processes import eventually
 from tests.stack import RunningStack, running_stack
 
-pytestmark = [pytest.mark.needs_go, pytest.mark.soak, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.needs_go, pytest.mark.soak]
 
 SESSIONS = int(os.environ.get("MERPATI_FAIL_OVER_SESSIONS", "200"))
 KILLS = int(os.environ.get("MERPATI_FAIL_OVER_KILLS", "10"))

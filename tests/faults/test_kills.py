@@ -14,7 +14,7 @@ from tests.faults.shop import Shop
 from tests.processes import eventually
 from tests.stack import RunningStack, running_stack
 
-pytestmark = [pytest.mark.slow, pytest.mark.needs_go, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.needs_go]
 
 VICTIMS = ("api-1", "sender-1", "sessions-simulator-1", "status-1", "engine-simulator-1", "nats", "mongod")
 MESSAGES = 300

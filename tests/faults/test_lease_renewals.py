@@ -93,6 +93,5 @@ def test_an_hour_of_renewals_does_not_drift(loop: JumpingLoop) -> None:
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(600)
 def test_a_day_of_renewals_does_not_drift(loop: JumpingLoop) -> None:
     _renewals(loop, DAY_S)

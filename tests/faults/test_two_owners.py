@@ -20,7 +20,7 @@ from tests.faults.writers import Writers
 from tests.processes import eventually
 from tests.stack import running_stack
 
-pytestmark = [pytest.mark.slow, pytest.mark.needs_go, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.needs_go]
 
 SESSIONS, CONTACTS = 12, 6
 OUT_PER_S = IN_PER_S = 6.0

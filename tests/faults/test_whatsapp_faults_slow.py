@@ -14,7 +14,6 @@ from tests.stack import RunningStack
 
 pytestmark = [
     pytest.mark.soak,
-    pytest.mark.timeout(400),
     pytest.mark.asyncio(loop_scope="module"),
 ]
 
