@@ -48,10 +48,12 @@ async def test_a_message_whose_outcome_is_waited_for_is_answered_as_queued(site:
 
 @pytest.mark.usefixtures("short_waits")
 @pytest.mark.parametrize("image", ["json", "png"])
-async def test_who_waits_for_a_code_is_asked_to_try_again(site: Site, rows: Any, session_id: str, image: str) -> None:
-    call = site.call("GET", f"/sessions/{session_id}/qr?wait={WAIT_S}&format={image}")
-    begun = wanted_state(rows, session_id, lambda wanted: wanted["starts"] > 0)
-    answer = await answered_at_the_end(site, call, amid=begun)
+async def test_who_waits_for_a_code_is_asked_to_try_again(open_site: SiteMaker, rows: Any, image: str) -> None:
+    async with open_site(drain_s=2 * WAIT_S) as site:  # so that nothing is cut off
+        session_id = await site.make_session()
+        begun = wanted_state(rows, session_id, lambda wanted: wanted["starts"] > 0)
+        call = site.call("GET", f"/sessions/{session_id}/qr?wait={WAIT_S}&format={image}")
+        answer = await answered_at_the_end(site, call, amid=begun)
     refused(answer, 503, "SERVICE_UNAVAILABLE")
     assert answer.headers["retry-after"] == "2"
 
