@@ -135,6 +135,9 @@ AnyAsk = (
     | ConfirmPasskey
 )
 
+Change = CreateGroup | ChangeParticipants
+"""What is not asked a second time when it may have been done: everything else may be repeated."""
+
 
 class AskAnswer(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", rename="camel", omit_defaults=True):
     """Base of the answers to them."""
@@ -146,7 +149,8 @@ class AskDone(AskAnswer, frozen=True, kw_only=True, tag="AskDone"):
 
 class AskFailed(AskAnswer, frozen=True, kw_only=True, tag="AskFailed"):
     """It was not done. `code`: `NOT_CONNECTED`, `REFUSED`, `NOT_POSSIBLE` (not in this state), `TOO_LARGE`, `GONE` (no
-    longer at WhatsApp), `TIMEOUT` or `TEMPORARY`; `detail` is one sentence for the customer."""
+    longer at WhatsApp), `TEMPORARY`; or, where it may have been done all the same, `TIMEOUT` (WhatsApp did not answer)
+    or `INTERRUPTED` (its answer was lost). `detail` is one sentence for the customer."""
 
     code: str
     detail: str

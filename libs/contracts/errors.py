@@ -83,6 +83,8 @@ class ApiError(StrEnum):
     """Not in the session's present state."""
     SESSION_UNREACHABLE = "SESSION_UNREACHABLE"
     """The session's owner does not answer now."""
+    NOT_CONFIRMED = "NOT_CONFIRMED"
+    """WhatsApp was asked for a change, and whether it was made is not known."""
     ENGINE_UNAVAILABLE = "ENGINE_UNAVAILABLE"
     PAYLOAD_TOO_LARGE = "PAYLOAD_TOO_LARGE"
     IDEMPOTENCY_KEY_REUSED = "IDEMPOTENCY_KEY_REUSED"

@@ -151,6 +151,11 @@ SENTENCES: dict[ApiError, Sentence] = {
         "The session does not answer now: {reason}; try again.",
         "Sesi tidak menjawab sekarang: {reason}; coba lagi.",
     ),
+    ApiError.NOT_CONFIRMED: Sentence(
+        504,
+        "Whether this was done is not known: {reason}; look before you try again.",
+        "Belum diketahui apakah ini berhasil: {reason}; periksa dulu sebelum mencoba lagi.",
+    ),
     ApiError.ENGINE_UNAVAILABLE: Sentence(
         503,
         "The engine {engine} is not running here; running: {engines}.",

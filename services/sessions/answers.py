@@ -15,6 +15,7 @@ FAILURES = {
     "not_connected": ("NOT_CONNECTED", "The session is not connected."),
     "fenced": ("TEMPORARY", "The session has just moved to another replica."),
     "store": ("TEMPORARY", "The session's keys could not be read or written."),
+    "interrupted": ("INTERRUPTED", "The connection to WhatsApp was lost before it answered."),
     "timeout": ("TIMEOUT", "WhatsApp did not answer in time."),
     "refused": ("REFUSED", "WhatsApp refused this."),
     "bad_request": ("NOT_POSSIBLE", "This is not possible in the session's present state."),
@@ -34,10 +35,10 @@ def failed(code: str, detail: str) -> calls.AskFailed:
 def failure_of(reply: engine.Reply | None) -> calls.AskFailed:
     """Why it was not done; None stands for an engine that died or did not answer."""
     if reply is None:
-        return failed("TEMPORARY", "The session's engine did not answer; try again.")
+        return failed("INTERRUPTED", "The session's engine did not answer.")
     if isinstance(reply, engine.Failed) and reply.code in FAILURES:
         return failed(*FAILURES[reply.code])
-    return failed("TEMPORARY", "WhatsApp's answer was not understood; try again.")
+    return failed("INTERRUPTED", "WhatsApp's answer was not understood.")
 
 
 def answer_of(reply: engine.Reply | None) -> calls.AnyAskAnswer:

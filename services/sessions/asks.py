@@ -49,7 +49,7 @@ OnlineAsk = (
 LinkAsk = calls.RequestPairCode | calls.AnswerPasskey | calls.ConfirmPasskey
 """What needs one that is being linked."""
 
-MOVES = failed("TEMPORARY", "The session moves to another replica; try again.")
+MOVES = failed("INTERRUPTED", "The session moved to another replica before WhatsApp answered.")
 
 _decode = msgspec.json.Decoder(calls.AnyAsk).decode
 
@@ -104,11 +104,15 @@ class Asks:
     # --- While it is logged in ----------------------------------------------------------------------------------------
 
     async def _online(self, ask: OnlineAsk, runner: Runner) -> calls.AnyAskAnswer:
-        """Waits for a session that has lost its connection, or its owner, a moment ago."""
+        """Waits for a session that has lost its connection, or its owner, a moment ago.
+
+        What lost it on its way is asked again, except a change: it may have been made.
+        """
+        again = {"NOT_CONNECTED"} if isinstance(ask, calls.Change) else {"NOT_CONNECTED", "INTERRUPTED"}
         deadline = time.monotonic() + BACK_WITHIN_S
         while True:
             answer = await self._online_now(ask, runner)
-            is_away = isinstance(answer, calls.AskFailed) and answer.code == "NOT_CONNECTED"
+            is_away = isinstance(answer, calls.AskFailed) and answer.code in again
             if not is_away or not runner.wants_online or time.monotonic() > deadline:
                 return answer
             await asyncio.sleep(LOOK_EVERY_S)

@@ -28,6 +28,7 @@ NOT_SENT = {
 }
 NOT_MARKED = NOT_SENT | {
     "refused": (SendError.REFUSED, False, "WhatsApp did not take that the messages were read."),
+    "interrupted": (SendError.NOT_CONNECTED, True, "The connection to WhatsApp was lost."),
     "bad_request": (SendError.CONTENT_REFUSED, False, "These messages cannot be marked as read."),
 }
 """Marking as read twice is harmless, so a time-out is just one more attempt: nothing here is unknown."""

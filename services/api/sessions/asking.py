@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import nats.errors
 
-from libs.contracts.calls import AnyAsk, AnyAskAnswer, AskFailed
+from libs.contracts.calls import AnyAsk, AnyAskAnswer, AskFailed, Change
 from libs.contracts.errors import ApiError
 from libs.contracts.ids import session_call_subject, shard_of
 from libs.contracts.records import SessionRecord
@@ -30,12 +30,13 @@ async def asked(
 ) -> A:
     """What the owner answers, within `ask_s` of the settings unless `within_s` says otherwise.
 
-    Raises Refusal: SESSION_UNREACHABLE (503) when nobody answers, or what the owner's `AskFailed` means.
+    Raises Refusal: SESSION_UNREACHABLE (503) when nobody answers, NOT_CONFIRMED (504) when a change may have been made
+    all the same, or what the owner's `AskFailed` means.
     """
     edge.require_bus()
     found = await _answer_of(edge, session, ask, within_s or edge.settings.ask_s)
     if isinstance(found, AskFailed):
-        raise refusal_of_failure(found)
+        raise _refusal_of(ask, found)
     if not isinstance(found, answer):
         log.error("a session's owner answered something else", asked=type(ask).__name__, got=type(found).__name__)
         raise Refusal(ApiError.INTERNAL)
@@ -53,7 +54,7 @@ async def _answer_of(edge: Edge, session: SessionRecord, ask: AnyAsk, within_s: 
                 raise _unreachable("no service holds it") from error
             await asyncio.sleep(ASK_AGAIN_S)
         except TimeoutError as error:
-            raise _unreachable(f"no answer came within {within_s:g} s") from error
+            raise _unclear(ask, f"no answer came within {within_s:g} s") from error
         else:
             return answer
 
@@ -62,8 +63,11 @@ def _unreachable(reason: str) -> Refusal:
     return Refusal(ApiError.SESSION_UNREACHABLE, headers={"Retry-After": RETRY_AFTER_S}, reason=reason)
 
 
-def refusal_of_failure(failed: AskFailed) -> Refusal:
-    """The refusal that an owner's no becomes."""
+def _unclear(ask: AnyAsk, reason: str) -> Refusal:
+    return Refusal(ApiError.NOT_CONFIRMED, reason=reason) if isinstance(ask, Change) else _unreachable(reason)
+
+
+def _refusal_of(ask: AnyAsk, failed: AskFailed) -> Refusal:
     reason = failed.detail.rstrip(".")
     match failed.code:
         case "NOT_CONNECTED":
@@ -76,5 +80,7 @@ def refusal_of_failure(failed: AskFailed) -> Refusal:
             return Refusal(ApiError.PAYLOAD_TOO_LARGE, what="medium", limit="incoming media")
         case "GONE":
             return Refusal(ApiError.MEDIA_GONE)
-        case _:  # TIMEOUT, TEMPORARY, and what a later owner may say
+        case "TIMEOUT" | "INTERRUPTED":
+            return _unclear(ask, reason)
+        case _:  # TEMPORARY, and what a later owner may say
             return _unreachable(reason)

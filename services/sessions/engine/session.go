@@ -276,13 +276,13 @@ func failure(err error) *failedReply {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, whatsmeow.ErrIQTimedOut):
 		return &failedReply{Code: "timeout", Message: "WhatsApp did not answer in time"}
 	case errors.Is(err, context.Canceled), errors.Is(err, whatsmeow.ErrNotConnected):
-		return &failedReply{Code: "not_connected", Message: "the connection was lost"}
+		return &failedReply{Code: "interrupted", Message: "the connection was lost"}
 	case errors.Is(err, whatsmeow.ErrPhoneNumberTooShort), errors.Is(err, whatsmeow.ErrPhoneNumberIsNotInternational):
 		return &failedReply{Code: "bad_request", Message: "that is not an international phone number"}
 	}
 	var gone *whatsmeow.DisconnectedError
 	if errors.As(err, &gone) {
-		return &failedReply{Code: "not_connected", Message: "the connection was lost"}
+		return &failedReply{Code: "interrupted", Message: "the connection was lost"}
 	}
 	var network net.Error
 	if errors.As(err, &network) {

@@ -345,8 +345,9 @@ class Done(Wire, frozen=True, kw_only=True, tag="done"):
 class Failed(Wire, frozen=True, kw_only=True, tag="failed"):
     """It was not done.
 
-    `code`: `not_open`, `not_connected`, `fenced` (a higher fence was seen), `store`, `timeout`, `refused`,
-    `bad_request`, and for a download `gone` and `too_large`.
+    `code`: `not_open`, `not_connected`, `fenced` (a higher fence was seen), `store`, `refused`, `bad_request`, for a
+    download `gone` and `too_large`; when WhatsApp was asked and did not answer, so that it may have been done,
+    `timeout` and `interrupted` (the connection was lost).
     """
 
     code: str

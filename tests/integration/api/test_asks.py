@@ -172,6 +172,7 @@ async def test_a_wrong_wish_of_a_group_is_refused(
         ("TOO_LARGE", 413, "PAYLOAD_TOO_LARGE"),
         ("GONE", 404, "MEDIA_GONE"),
         ("TIMEOUT", 503, "SESSION_UNREACHABLE"),
+        ("INTERRUPTED", 503, "SESSION_UNREACHABLE"),
         ("TEMPORARY", 503, "SESSION_UNREACHABLE"),
         ("SOMETHING_NEW", 503, "SESSION_UNREACHABLE"),
     ],
@@ -185,6 +186,24 @@ async def test_what_the_owner_cannot_do_is_a_refusal(
     assert ("retry-after" in answer.headers) == (status == 503)
     if error in ("REFUSED_BY_WHATSAPP", "NOT_POSSIBLE"):
         assert "Because of the weather" in told["message"]
+
+
+@pytest.mark.parametrize("code", ["TIMEOUT", "INTERRUPTED"])
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "", {"subject": "Team", "participants": ["08111111111"]}),
+        ("PATCH", f"/{GROUP}/participants", {"participants": ["08111111111"], "action": "promote"}),
+    ],
+)
+async def test_a_change_that_may_have_been_made_does_not_ask_for_a_blind_repeat(
+    site: Site, session_id: str, streams: str, code: str, method: str, path: str, body: dict[str, Any]
+) -> None:
+    async with owner(streams, AskFailed(code=code, detail="Because of the weather.")):
+        answer = await site.call(method, f"/sessions/{session_id}/groups{path}", json=body)
+    told = refused(answer, 504, "NOT_CONFIRMED")
+    assert "Because of the weather" in told["message"]
+    assert "retry-after" not in answer.headers
 
 
 async def test_nobody_answering_is_no_error_of_the_caller(
@@ -215,12 +234,14 @@ async def test_an_owner_that_stays_silent_is_given_up(open_site: SiteMaker, stre
         session_id = await site.make_session()
         answer = await site.call("GET", f"/sessions/{session_id}/groups")
         refused(answer, 503, "SESSION_UNREACHABLE")
+        wish = {"subject": "Team", "participants": ["08111111111"]}
+        refused(await site.call("POST", f"/sessions/{session_id}/groups", json=wish), 504, "NOT_CONFIRMED")
 
         async def was_asked() -> bool:
             return bool(asked)
 
         await until(was_asked)
-        assert len(asked) == 1
+        assert len(asked) == 2
 
 
 async def test_only_the_owner_of_the_sessions_shard_is_asked(site: Site, session_id: str, streams: str) -> None:

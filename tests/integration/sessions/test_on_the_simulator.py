@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -130,3 +132,44 @@ async def test_numbers_groups_and_media_are_asked_for(simulated: World) -> None:
         stored = await simulated.database["media.files"].find_one({"_id": "in_1"}) or {}
         assert stored["metadata"]["sha256"] == fetched.sha256
         assert stored["metadata"]["keepUntil"] > datetime.now(UTC)
+
+
+async def test_a_group_whose_making_was_interrupted_is_not_made_again(simulated: World) -> None:
+    session = new_session_id()
+    async with simulated.sessions() as process:
+        await process.ready()
+        await simulated.link(session)
+        await simulated.control("POST", "/phones", number=ANI, name="Ani")
+        await simulated.control("POST", "/faults", kind="delay", phone=NUMBER, ms=60_000)
+        wish = calls.CreateGroup(session_id=session, subject="team", participants=[f"{ANI}@s.whatsapp.net"])
+        making = asyncio.create_task(simulated.ask(session, wish))
+        await eventually(lambda: _groups(simulated))
+        await simulated.control("POST", "/faults", kind="drop", phone=NUMBER)
+        await simulated.control("DELETE", "/faults")
+
+        answer = await making
+        assert (type(answer), answer.code) == (calls.AskFailed, "INTERRUPTED")
+        found = await simulated.ask(session, calls.ListGroups(session_id=session))
+        assert [group.subject for group in found.groups] == ["team"]
+        assert len(await _groups(simulated)) == 1
+
+
+async def test_a_question_that_was_interrupted_is_asked_again(simulated: World) -> None:
+    session = new_session_id()
+    async with simulated.sessions() as process:
+        await process.ready()
+        await simulated.link(session)
+        await simulated.control("POST", "/faults", kind="delay", phone=NUMBER, ms=60_000)
+        asking = asyncio.create_task(simulated.ask(session, calls.ListGroups(session_id=session)))
+        await eventually(lambda: _is_delayed(simulated))
+        await simulated.control("POST", "/faults", kind="drop", phone=NUMBER)
+        await simulated.control("DELETE", "/faults")
+        assert await asking == calls.GroupsFound(groups=[])
+
+
+async def _groups(world: World) -> list[Any]:
+    return (await world.control("GET", "/groups")).json()["groups"]
+
+
+async def _is_delayed(world: World) -> bool:
+    return any(fault["hit"] for fault in (await world.control("GET", "/faults")).json()["faults"])

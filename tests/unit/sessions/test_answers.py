@@ -44,10 +44,10 @@ def test_what_failed_says_so_in_our_words(code: str) -> None:
 @pytest.mark.parametrize(
     "reply", [None, engine.Pong(open_sessions=1), engine.Failed(code="new", message="x")], ids=["none", "odd", "new"]
 )
-def test_what_is_not_understood_may_be_tried_again(reply: engine.Reply | None) -> None:
+def test_what_is_not_understood_may_have_been_done(reply: engine.Reply | None) -> None:
     answer = answer_of(reply)
     assert isinstance(answer, calls.AskFailed)
-    assert answer.code == "TEMPORARY"
+    assert answer.code == "INTERRUPTED"
 
 
 def test_a_list_of_groups_that_does_not_fit_leaves_out_the_members_of_the_largest() -> None:
