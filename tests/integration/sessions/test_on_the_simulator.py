@@ -144,8 +144,9 @@ async def test_a_group_whose_making_was_interrupted_is_not_made_again(simulated:
         wish = calls.CreateGroup(session_id=session, subject="team", participants=[f"{ANI}@s.whatsapp.net"])
         making = asyncio.create_task(simulated.ask(session, wish))
         await eventually(lambda: _groups(simulated))
+        await eventually(lambda: _is_delayed(simulated))
+        await simulated.control("DELETE", "/faults")  # what waits already, waits on
         await simulated.control("POST", "/faults", kind="drop", phone=NUMBER)
-        await simulated.control("DELETE", "/faults")
 
         answer = await making
         assert (type(answer), answer.code) == (calls.AskFailed, "INTERRUPTED")
@@ -162,8 +163,8 @@ async def test_a_question_that_was_interrupted_is_asked_again(simulated: World) 
         await simulated.control("POST", "/faults", kind="delay", phone=NUMBER, ms=60_000)
         asking = asyncio.create_task(simulated.ask(session, calls.ListGroups(session_id=session)))
         await eventually(lambda: _is_delayed(simulated))
+        await simulated.control("DELETE", "/faults")  # what waits already, waits on
         await simulated.control("POST", "/faults", kind="drop", phone=NUMBER)
-        await simulated.control("DELETE", "/faults")
         assert await asking == calls.GroupsFound(groups=[])
 
 
