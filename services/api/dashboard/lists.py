@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
 from litestar import Request
-from litestar.params import QueryParameter
 
 MOST_VALUE = 200
-
-Offset = Annotated[int, QueryParameter(ge=0, le=1_000_000)]
 
 
 class Filters(msgspec.Struct, frozen=True, kw_only=True):

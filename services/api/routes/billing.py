@@ -21,10 +21,7 @@ from services.api.figures import store_stats
 from services.api.sessions import store_sessions
 from services.api.sessions.views import CONNECTED
 from services.api.times import Time, iso, iso_or_none, now
-from services.api.web.paging import Pagination
-
-Limit = Annotated[int, QueryParameter(ge=1, le=200)]
-Offset = Annotated[int, QueryParameter(ge=0)]
+from services.api.web.paging import Limit, Offset, Pagination
 
 
 class ActiveSubscription(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

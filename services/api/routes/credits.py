@@ -16,10 +16,11 @@ from services.api.billing import store_credits
 from services.api.billing.credits import CreditsAnswer, LedgerAnswer, credits_of, ledger_of
 from services.api.billing.standings import customer_changed
 from services.api.context import Edge
+from services.api.web.paging import HIGHEST
 
 MOST_LISTED = 200
 MOST_CREDITS = 1_000_000_000
-Place = Annotated[int | None, QueryParameter(ge=1, description="`next` of the page before.")]
+Place = Annotated[int | None, QueryParameter(ge=1, le=HIGHEST, description="`next` of the page before.")]
 PageSize = Annotated[int, QueryParameter(ge=1, le=MOST_LISTED)]
 OfMessage = Annotated[str | None, QueryParameter(max_length=64, description="The rows of this message alone.")]
 

@@ -37,9 +37,9 @@ from services.api.accounts.audit import note
 from services.api.accounts.records import ApiKey
 from services.api.context import Edge
 from services.api.errors import Refusal, invalid
-from services.api.routes.sessions import Pagination
 from services.api.sessions.views import Done
 from services.api.times import now
+from services.api.web.paging import Offset, Pagination
 
 MOST_LISTED = 100
 LONGEST_OVERLAP_S = 7 * 24 * 3600
@@ -108,7 +108,7 @@ async def list_keys(
     edge: NamedDependency[Edge],
     caller: NamedDependency[Caller],
     limit: Annotated[int, QueryParameter(ge=1, le=MOST_LISTED)] = 50,
-    offset: Annotated[int, QueryParameter(ge=0)] = 0,
+    offset: Offset = 0,
 ) -> KeyList:
     """The account's keys, newest first."""
     caller.require_account()

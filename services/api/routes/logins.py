@@ -21,6 +21,7 @@ from services.api.context import Edge
 from services.api.errors import Refusal, invalid
 from services.api.sessions.views import Done
 from services.api.times import Time, iso, now
+from services.api.web.paging import Offset
 
 MOST_LISTED = 100
 
@@ -55,7 +56,7 @@ async def list_logins(
     edge: NamedDependency[Edge],
     request: Request[Any, Any, Any],
     limit: Annotated[int, QueryParameter(ge=1, le=MOST_LISTED)] = 50,
-    offset: Annotated[int, QueryParameter(ge=0)] = 0,
+    offset: Offset = 0,
 ) -> LoginList:
     """Where one is signed in, newest first."""
     found = await signed_in(edge, request)

@@ -21,12 +21,12 @@ from services.api.platform import letters
 from services.api.platform.letters import Letter, NotRedrivable
 from services.api.sessions.views import Done
 from services.api.times import Time, iso
+from services.api.web.paging import HIGHEST
 
 PAGE = 100
 ALL_WITHIN_S = 20.0
 MOST_AT_ONCE = 5_000
 MOST_TEXT = 64_000
-HIGHEST = 2**53
 
 LetterId = Annotated[int, PathParameter(ge=1, le=HIGHEST)]
 Service = Annotated[str, Meta(pattern="^[a-z]{1,20}(/[a-z]{1,20})?$")]

@@ -45,7 +45,7 @@ from services.api.sessions.views import (
     statuses_named,
 )
 from services.api.times import Time, iso, now
-from services.api.web.paging import Pagination
+from services.api.web.paging import Offset, Pagination
 
 MOST_SESSIONS = 1000
 NO_STORE = {"Cache-Control": "no-store"}
@@ -53,7 +53,6 @@ NOT_READY_YET = "QR code is not ready yet, try again"
 
 Name = Annotated[str, Meta(max_length=200, description="3 to 50 characters, unique among the customer's sessions.")]
 Limit = Annotated[int, QueryParameter(ge=1, le=MOST_SESSIONS)]
-Offset = Annotated[int, QueryParameter(ge=0)]
 SessionRef = Annotated[str, PathParameter(description="The session's id or its name.")]
 Wait = Annotated[float | None, QueryParameter(ge=0, description="Seconds to wait for the first code.")]
 

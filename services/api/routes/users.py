@@ -35,13 +35,12 @@ from services.api.accounts.users import (
 )
 from services.api.context import Edge
 from services.api.errors import Refusal, invalid
-from services.api.routes.sessions import Pagination
 from services.api.sessions.views import Done
+from services.api.web.paging import Offset, Pagination
 
 MOST_LISTED = 100
 
 Limit = Annotated[int, QueryParameter(ge=1, le=MOST_LISTED)]
-Offset = Annotated[int, QueryParameter(ge=0)]
 
 
 class NewUser(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

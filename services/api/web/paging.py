@@ -9,6 +9,8 @@ from litestar.params import QueryParameter
 
 Limit = Annotated[int, QueryParameter(ge=1, le=200)]
 Offset = Annotated[int, QueryParameter(ge=0, le=1_000_000)]
+HIGHEST = 2**53
+"""The highest integer that every reader of JSON keeps exact. MongoDB takes none of more than 64 bits."""
 
 
 class Pagination(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
@@ -41,6 +42,49 @@ def operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 def test_every_operation_id_is_on_the_list(operations: dict[str, Any]) -> None:
     assert set(operations) == OPERATIONS
+
+
+def test_every_integer_that_comes_in_has_a_highest_value(
+    document: dict[str, Any], operations: dict[str, dict[str, Any]]
+) -> None:
+    """MongoDB takes none of more than 64 bits."""
+    unbounded = {
+        f"{name}: {place}"
+        for name, operation in operations.items()
+        for place, schema in incoming(operation)
+        for said in integers(schema, document)
+        if "maximum" not in said
+    }
+    assert unbounded == set()
+
+
+def incoming(operation: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The schema of each parameter and body, and where it stands."""
+    for parameter in operation.get("parameters", ()):
+        yield parameter["name"], parameter["schema"]
+    for media_type, body in operation.get("requestBody", {}).get("content", {}).items():
+        yield media_type, body.get("schema", {})
+
+
+def integers(
+    part: Any, document: dict[str, Any], seen: frozenset[str] = frozenset(), around: frozenset[str] = frozenset()
+) -> Iterator[set[str]]:
+    """What is said of each integer in this schema, there and around its alternatives, and in those it refers to."""
+    if isinstance(part, list):
+        for each in part:
+            yield from integers(each, document, seen, around)
+    if not isinstance(part, dict):
+        return
+    said = around | part.keys()
+    reference = part.get("$ref")
+    if reference and reference not in seen:
+        named = document["components"]["schemas"][reference.rpartition("/")[2]]
+        yield from integers(named, document, seen | {reference})
+    if part.get("type") == "integer" and "enum" not in part:
+        yield set(said)
+    for key, each in part.items():
+        if key not in ("example", "examples", "default", "additionalProperties"):  # of which Litestar tells no limits
+            yield from integers(each, document, seen, frozenset(said) if key in ("oneOf", "anyOf") else frozenset())
 
 
 def test_every_json_body_has_examples(operations: dict[str, dict[str, Any]]) -> None:

@@ -17,7 +17,7 @@ from services.api.accounts.records import SCOPES
 from services.api.billing.terms import Standing, standing_of
 from services.api.context import Edge
 from services.api.dashboard.cards import Card, card_of
-from services.api.dashboard.lists import Offset, Paging, paging_of
+from services.api.dashboard.lists import Paging, paging_of
 from services.api.dashboard.pages.keys import keys_of
 from services.api.dashboard.reading import clock_of, devices_to_choose, waiting_by_session
 from services.api.dashboard.rendering import Clock, cursor_now, language_of_path, pages_of
@@ -25,6 +25,7 @@ from services.api.dashboard.visitors import Visitor
 from services.api.dashboard.words import saying
 from services.api.sessions import store_sessions
 from services.api.times import now
+from services.api.web.paging import Offset
 
 PAGE = 24
 LIST = "/whatsapp/devices"

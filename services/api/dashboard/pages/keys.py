@@ -15,11 +15,12 @@ from services.api.access import store_keys
 from services.api.access.callers import Caller
 from services.api.accounts.records import ApiKey
 from services.api.context import Edge
-from services.api.dashboard.lists import Offset, Paging, paging_of
+from services.api.dashboard.lists import Paging, paging_of
 from services.api.dashboard.reading import clock_of, session_names
 from services.api.dashboard.rendering import Clock, language_of_path, pages_of
 from services.api.dashboard.visitors import Visitor
 from services.api.times import now
+from services.api.web.paging import Offset
 
 PLACE = "/whatsapp/devices/keys"
 SHOWN = 6

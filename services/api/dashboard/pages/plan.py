@@ -20,12 +20,13 @@ from services.api.billing import quotas, store_credits, store_plans, store_trans
 from services.api.billing.credits import CreditsObject, credits_of
 from services.api.billing.terms import Standing, month_began, standing_of
 from services.api.context import Edge
-from services.api.dashboard.lists import Offset, Paging, paging_of
+from services.api.dashboard.lists import Paging, paging_of
 from services.api.dashboard.reading import clock_of
 from services.api.dashboard.rendering import Clock, cursor_now, language_of_path, pages_of
 from services.api.dashboard.visitors import Visitor
 from services.api.figures import days, store_stats
 from services.api.times import now
+from services.api.web.paging import HIGHEST, Offset
 
 PLACE = "/whatsapp/plan"
 RECENT = 5
@@ -34,7 +35,7 @@ SHOWN = 25
 MOST_PLANS = 50
 STATUSES = ("pending", "success", "failed", "cancelled")
 
-After = Annotated[int | None, QueryParameter(ge=1, name="cursor")]
+After = Annotated[int | None, QueryParameter(ge=1, le=HIGHEST, name="cursor")]
 
 
 class Quota(msgspec.Struct, frozen=True, kw_only=True):

@@ -26,13 +26,13 @@ from services.api.dashboard.visitors import Visitor
 from services.api.routes.credits import MOST_CREDITS
 from services.api.routes.platform_customers import account_for
 from services.api.times import now
+from services.api.web.paging import HIGHEST
 
 PLACE = "/platform/customers"
 MOST_USERS = 50
 MOST_PAYMENTS = 5
 MOST_PLANS = 200
 LEDGER = 10
-HIGHEST = 2**53
 CURRENCY = "IDR"
 """What is proposed for the payment of a top-up."""
 

@@ -13,11 +13,12 @@ from services.api.accounts import store_customers
 from services.api.accounts.records import Customer
 from services.api.billing.terms import Standing, standing_of
 from services.api.context import Edge
-from services.api.dashboard.lists import Filters, Offset, Paging, filters_of, paging_of
+from services.api.dashboard.lists import Filters, Paging, filters_of, paging_of
 from services.api.dashboard.reading import operators_clock
 from services.api.dashboard.rendering import Clock, language_of_path, pages_of
 from services.api.dashboard.visitors import Visitor
 from services.api.times import now
+from services.api.web.paging import Offset
 
 PLACE = "/platform/customers"
 SHOWN = 25

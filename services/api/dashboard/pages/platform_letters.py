@@ -21,7 +21,8 @@ from services.api.dashboard.visitors import Visitor
 from services.api.errors import Refusal
 from services.api.platform import letters
 from services.api.platform.letters import REDRIVABLE, Letter
-from services.api.routes.platform_letters import HIGHEST, text_of
+from services.api.routes.platform_letters import text_of
+from services.api.web.paging import HIGHEST
 
 PLACE = "/platform/letters"
 SHOWN = 25

@@ -13,10 +13,11 @@ from services.api.accounts import store_customers, store_users
 from services.api.accounts.records import Transaction, User
 from services.api.billing import store_transactions
 from services.api.context import Edge
-from services.api.dashboard.lists import Filters, Offset, Paging, filters_of, paging_of
+from services.api.dashboard.lists import Filters, Paging, filters_of, paging_of
 from services.api.dashboard.reading import operators_clock
 from services.api.dashboard.rendering import Clock, language_of_path, pages_of
 from services.api.dashboard.visitors import Visitor
+from services.api.web.paging import Offset
 
 PLACE = "/platform/payments"
 SHOWN = 25

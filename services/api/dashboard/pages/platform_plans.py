@@ -14,12 +14,13 @@ from services.api.accounts.records import Plan
 from services.api.billing import store_plans
 from services.api.billing.subscribing import plan_for
 from services.api.context import Edge
-from services.api.dashboard.lists import Offset, paging_of
+from services.api.dashboard.lists import paging_of
 from services.api.dashboard.pages.platform_customer import CURRENCY
 from services.api.dashboard.rendering import pages_of
 from services.api.dashboard.visitors import Visitor
 from services.api.errors import Refusal
 from services.api.routes.platform_plans import MOST_CREDITS, MOST_MONEY, MOST_SESSIONS
+from services.api.web.paging import Offset
 
 PLACE = "/platform/plans"
 SHOWN = 24

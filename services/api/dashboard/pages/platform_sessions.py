@@ -12,12 +12,13 @@ from litestar.types import ControllerRouterHandler
 from libs.contracts.events import SessionStatus
 from services.api.accounts import store_customers
 from services.api.context import Edge
-from services.api.dashboard.lists import Filters, Offset, Paging, filters_of, paging_of
+from services.api.dashboard.lists import Filters, Paging, filters_of, paging_of
 from services.api.dashboard.reading import operators_clock
 from services.api.dashboard.rendering import Clock, language_of_path, pages_of
 from services.api.dashboard.visitors import Visitor
 from services.api.platform import store_fleet
 from services.api.platform.store_fleet import Placed
+from services.api.web.paging import Offset
 
 PLACE = "/platform/sessions"
 SHOWN = 25

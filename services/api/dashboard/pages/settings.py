@@ -15,13 +15,14 @@ from services.api.accounts import store_customers, store_users
 from services.api.accounts.records import Customer, Login
 from services.api.context import Edge
 from services.api.dashboard.agents import agent_named, is_handheld
-from services.api.dashboard.lists import Offset, Paging, paging_of
+from services.api.dashboard.lists import Paging, paging_of
 from services.api.dashboard.reading import clock_for
 from services.api.dashboard.rendering import Clock, cursor_now, language_of_path, pages_of
 from services.api.dashboard.visitors import Visitor
 from services.api.dashboard.words import Say, saying
 from services.api.dashboard.zones import zones_by_region
 from services.api.times import now
+from services.api.web.paging import Offset
 
 PLACE = "/settings"
 SHOWN = 8

@@ -14,10 +14,11 @@ from services.api.access.callers import Caller
 from services.api.accounts import store_users
 from services.api.accounts.records import User
 from services.api.context import Edge
-from services.api.dashboard.lists import Offset, Paging, paging_of
+from services.api.dashboard.lists import Paging, paging_of
 from services.api.dashboard.reading import clock_of
 from services.api.dashboard.rendering import Clock, cursor_now, language_of_path, pages_of
 from services.api.dashboard.visitors import Visitor
+from services.api.web.paging import Offset
 
 PLACE = "/team"
 SHOWN = 20

@@ -14,11 +14,12 @@ from litestar.types import ControllerRouterHandler
 from services.api.access.callers import Caller
 from services.api.context import Edge
 from services.api.dashboard.endpoints import Endpoint, endpoint_of, families, patterns_beyond
-from services.api.dashboard.lists import Offset, Paging, paging_of
+from services.api.dashboard.lists import Paging, paging_of
 from services.api.dashboard.reading import clock_of, devices_to_choose, session_names
 from services.api.dashboard.rendering import Clock, cursor_now, language_of_path, pages_of
 from services.api.dashboard.visitors import Visitor
 from services.api.dashboard.words import saying
+from services.api.web.paging import Offset
 from services.api.webhooks import definitions, store_webhooks
 
 PAGE = 20
