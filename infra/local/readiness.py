@@ -46,6 +46,11 @@ async def wait_until_ready(child: Child, health_port: int, client: httpx.AsyncCl
     )
 
 
+def why_not_started(child: Child, error: Exception) -> str:
+    """One sentence for a server that did not come up: it is too slow, or it dies."""
+    return f"{error}; its log is {child.log}." if isinstance(error, TimeoutError) else died_while_starting(child)
+
+
 def died_while_starting(child: Child) -> str:
     """One sentence, and the last lines of its log."""
     lines = child.log.read_text(errors="replace").splitlines()[-LOG_LINES:] if child.log.exists() else []

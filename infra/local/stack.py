@@ -18,7 +18,7 @@ from infra.local.data import DataDirectory
 from infra.local.options import Options, default_engine_of
 from infra.local.ports import LOOPBACK, PortBook
 from infra.local.programs import STARTS_WITHIN_S, Program, tethered
-from infra.local.readiness import died_while_starting, wait_until_ready
+from infra.local.readiness import wait_until_ready, why_not_started
 from infra.local.screen import CannotRunError, Screen
 from infra.local.services import Replica, Surroundings, program_of, replica_names
 from infra.local.together import all_of
@@ -123,7 +123,7 @@ class Stack:
         try:
             await asyncio.to_thread(wait, port, child.runs)
         except (ChildProcessError, TimeoutError) as error:
-            raise CannotRunError(died_while_starting(child)) from error
+            raise CannotRunError(why_not_started(child, error)) from error
 
     async def _simulator(self) -> simulator.Listening | None:
         if "simulator" not in self._networks:
@@ -135,7 +135,7 @@ class Stack:
             try:
                 return await simulator.wait_until_ready(output, child.runs)
             except (ChildProcessError, TimeoutError) as error:
-                raise CannotRunError(died_while_starting(child)) from error
+                raise CannotRunError(why_not_started(child, error)) from error
 
     # --- Streams, first rows, services -----------------------------------------------------------------------------
 

@@ -135,7 +135,10 @@ async def list_groups(
 async def create_group(
     edge: NamedDependency[Edge], caller: NamedDependency[Caller], session_ref: SessionRef, data: JSONBody[NewGroup]
 ) -> GroupAnswer:
-    """Make a group of these people. A repeat makes another one."""
+    """Make a group of these people. A repeat makes another one.
+
+    504 `NOT_CONFIRMED` says that it may have been made: list the groups before you repeat it.
+    """
     caller.require("send")
     if not data.subject.strip():
         raise invalid("subject", "a group has a name")

@@ -76,3 +76,9 @@ async def test_one_that_never_is_ready_ends_the_start(
     with pytest.raises(CannotRunError, match=rf"api-1 was not ready .*{NOT_YET}.*{child.log}"):
         await readiness.wait_until_ready(child, 1, client, Screen(shown))
     assert f"({NOT_YET}); waiting on; its log is {child.log}" in shown.getvalue()
+
+
+def test_a_server_that_is_only_slow_is_not_said_to_die(child: Child) -> None:
+    slow = readiness.why_not_started(child, TimeoutError("mongod on port 1 did not become primary within 240 s"))
+    assert slow == f"mongod on port 1 did not become primary within 240 s; its log is {child.log}."
+    assert "api-1 dies while starting" in readiness.why_not_started(child, ChildProcessError("it ended"))
