@@ -21,7 +21,7 @@ from services.api.figures import store_stats
 from services.api.sessions import store_sessions
 from services.api.sessions.views import CONNECTED
 from services.api.times import Time, iso, iso_or_none, now
-from services.api.web.paging import Limit, Offset, Pagination
+from services.api.web.paging import Limit, Offset, Pagination, pagination
 
 
 class ActiveSubscription(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -103,16 +103,16 @@ async def list_transactions(
     )
     bought = {row.subscription_id for row in rows if row.subscription_id}
     subscriptions = await store_plans.subscriptions_by_id(edge.database, bought)
-    at, pagination = now(), Pagination(total=total, limit=limit, offset=offset, has_more=offset + len(rows) < total)
+    at, paging = now(), pagination(total, limit, offset, len(rows))
     return TransactionList(
         transactions=[terms.transaction_view(row) for row in rows],
-        pagination=pagination,
+        pagination=paging,
         data=TransactionsData(
             transactions=[
                 terms.transaction_data(row, subscriptions.get(row.subscription_id or ""), at) for row in rows
             ],
             active_subscription=_active(standing),
-            pagination=pagination,
+            pagination=paging,
             summary=TransactionSummary(total_transactions=total, has_active_subscription=standing.active),
         ),
     )

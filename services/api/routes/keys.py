@@ -39,7 +39,7 @@ from services.api.context import Edge
 from services.api.errors import Refusal, invalid
 from services.api.sessions.views import Done
 from services.api.times import now
-from services.api.web.paging import Offset, Pagination
+from services.api.web.paging import Offset, Pagination, pagination
 
 MOST_LISTED = 100
 LONGEST_OVERLAP_S = 7 * 24 * 3600
@@ -115,7 +115,7 @@ async def list_keys(
     rows = await store_keys.keys_newest_first(edge.database, caller.customer_id, limit=limit, offset=offset)
     total = await store_keys.number_of_keys(edge.database, caller.customer_id)
     at = now()
-    paging = Pagination(total=total, limit=limit, offset=offset, has_more=offset + len(rows) < total)
+    paging = pagination(total, limit, offset, len(rows))
     return KeyList(data=[key_view(row, at) for row in rows], pagination=paging)
 
 

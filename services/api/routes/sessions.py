@@ -45,7 +45,7 @@ from services.api.sessions.views import (
     statuses_named,
 )
 from services.api.times import Time, iso, now
-from services.api.web.paging import Offset, Pagination
+from services.api.web.paging import Offset, Pagination, pagination
 
 MOST_SESSIONS = 1000
 NO_STORE = {"Cache-Control": "no-store"}
@@ -143,7 +143,7 @@ async def list_sessions(
         data=[session_object(seen, "lower", qr=qr, waiting=waiting) for seen, qr in shown],
         session_quota=quota_view(standing),
         package=package_view(standing),
-        pagination=Pagination(total=total, limit=limit, offset=offset, has_more=offset + len(page) < total),
+        pagination=pagination(total, limit, offset, len(page)),
         subscription=brief_view(standing),
     )
 

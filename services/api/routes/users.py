@@ -36,7 +36,7 @@ from services.api.accounts.users import (
 from services.api.context import Edge
 from services.api.errors import Refusal, invalid
 from services.api.sessions.views import Done
-from services.api.web.paging import Offset, Pagination
+from services.api.web.paging import Offset, Pagination, pagination
 
 MOST_LISTED = 100
 
@@ -92,7 +92,7 @@ async def listed(edge: Edge, wanted: store_users.Wanted, *, limit: int, offset: 
     """A page of these users."""
     rows, total = await store_users.users_newest_first(edge.database, wanted, limit=limit, offset=offset)
     shown = [user_object(row) for row in rows]
-    paging = Pagination(total=total, limit=limit, offset=offset, has_more=offset + len(rows) < total)
+    paging = pagination(total, limit, offset, len(rows))
     return UserList(data=shown, users=shown, pagination=paging)
 
 

@@ -144,7 +144,7 @@ async def test_a_group_whose_making_was_interrupted_is_not_made_again(simulated:
         wish = calls.CreateGroup(session_id=session, subject="team", participants=[f"{ANI}@s.whatsapp.net"])
         making = asyncio.create_task(simulated.ask(session, wish))
         await eventually(lambda: _groups(simulated))
-        await eventually(lambda: _is_delayed(simulated))
+        await eventually(simulated.has_met_a_fault)
         await simulated.control("DELETE", "/faults")  # what waits already, waits on
         await simulated.control("POST", "/faults", kind="drop", phone=NUMBER)
 
@@ -162,7 +162,7 @@ async def test_a_question_that_was_interrupted_is_asked_again(simulated: World) 
         await simulated.link(session)
         await simulated.control("POST", "/faults", kind="delay", phone=NUMBER, ms=60_000)
         asking = asyncio.create_task(simulated.ask(session, calls.ListGroups(session_id=session)))
-        await eventually(lambda: _is_delayed(simulated))
+        await eventually(simulated.has_met_a_fault)
         await simulated.control("DELETE", "/faults")  # what waits already, waits on
         await simulated.control("POST", "/faults", kind="drop", phone=NUMBER)
         assert await asking == calls.GroupsFound(groups=[])
@@ -170,7 +170,3 @@ async def test_a_question_that_was_interrupted_is_asked_again(simulated: World) 
 
 async def _groups(world: World) -> list[Any]:
     return (await world.control("GET", "/groups")).json()["groups"]
-
-
-async def _is_delayed(world: World) -> bool:
-    return any(fault["hit"] for fault in (await world.control("GET", "/faults")).json()["faults"])

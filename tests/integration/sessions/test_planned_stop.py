@@ -51,7 +51,7 @@ async def test_every_request_is_answered_or_meets_nobody(world: World, kind: str
         await world.link(session)
         await world.control("POST", "/faults", kind="delay", phone=NUMBER, ms=DELAY_MS)
         asking = [asyncio.create_task(asked_once(world, session, 0, "hand over"))]
-        await eventually(lambda: _is_delayed(world))
+        await eventually(world.has_met_a_fault)
 
         stopping = asyncio.create_task(process.drain())
         while not stopping.done():
@@ -61,7 +61,3 @@ async def test_every_request_is_answered_or_meets_nobody(world: World, kind: str
         assert await stopping == 0
     assert first == "Delivered"
     assert set(others) <= possible
-
-
-async def _is_delayed(world: World) -> bool:
-    return any(fault["hit"] for fault in (await world.control("GET", "/faults")).json()["faults"])

@@ -95,6 +95,10 @@ class World:
         async with httpx.AsyncClient(base_url=self.control_url, timeout=20) as client:
             return await client.request(method, path, json=body or None)
 
+    async def has_met_a_fault(self) -> bool:
+        """Whether one of the standing faults has struck."""
+        return any(fault["hit"] for fault in (await self.control("GET", "/faults")).json()["faults"])
+
     async def phone(self, number: str) -> dict[str, Any]:
         return (await self.control("GET", f"/phones/{number}")).json()
 
