@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 import uuid
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
+from time import monotonic
 from typing import Any
 from urllib.parse import urlencode
 
@@ -87,10 +87,10 @@ class Customer:
 
     async def _answer(self, method: str, path: str, **more: Any) -> httpx.Response:
         """The first answer that is not 503, or the last one."""
-        deadline = time.monotonic() + TRY_FOR_S
+        deadline = monotonic() + TRY_FOR_S
         while True:
             answer = await self._http.request(method, path, **more)
-            if answer.status_code != HTTPStatus.SERVICE_UNAVAILABLE or time.monotonic() > deadline:
+            if answer.status_code != HTTPStatus.SERVICE_UNAVAILABLE or monotonic() > deadline:
                 return answer
             await asyncio.sleep(TRY_AGAIN_S)
 

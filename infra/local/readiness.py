@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
+from time import monotonic
 
 import httpx
 
@@ -22,9 +22,9 @@ async def wait_until_ready(child: Child, health_port: int, client: httpx.AsyncCl
 
     After half a minute it says what it waits for.
     """
-    started = time.monotonic()
+    started = monotonic()
     reasons, said = "it does not answer", False
-    while (waited_s := time.monotonic() - started) < STARTS_WITHIN_S:
+    while (waited_s := monotonic() - started) < STARTS_WITHIN_S:
         if waited_s > SLOW_S and not said:
             screen.say(
                 f"{child.name} is not ready after {SLOW_S:.0f} s ({reasons}); waiting on; its log is {child.log}."

@@ -13,6 +13,7 @@ from infra.local import readiness
 from infra.local.children import Child
 from infra.local.programs import Program
 from infra.local.screen import CannotRunError, Screen
+from tests.unit.local.clocks import Clock
 
 NOT_YET = "NATS is not connected"
 
@@ -61,7 +62,7 @@ async def test_nothing_is_said_of_one_that_is_ready_soon(
 async def test_a_slow_one_is_named_once_with_what_it_lacks(
     child: Child, service: Service, client: httpx.AsyncClient, shown: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(readiness, "SLOW_S", 0.0)
+    monkeypatch.setattr(readiness, "monotonic", Clock(readiness.SLOW_S + 1))
     service.ready_at = 4
     await readiness.wait_until_ready(child, 1, client, Screen(shown))
     assert shown.getvalue().count("api-1 is not ready after") == 1
@@ -70,8 +71,7 @@ async def test_a_slow_one_is_named_once_with_what_it_lacks(
 async def test_one_that_never_is_ready_ends_the_start(
     child: Child, service: Service, client: httpx.AsyncClient, shown: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(readiness, "SLOW_S", 0.1)
-    monkeypatch.setattr(readiness, "STARTS_WITHIN_S", 0.4)
+    monkeypatch.setattr(readiness, "monotonic", Clock(readiness.SLOW_S))
     service.ready_at = 1_000_000
     with pytest.raises(CannotRunError, match=rf"api-1 was not ready .*{NOT_YET}.*{child.log}"):
         await readiness.wait_until_ready(child, 1, client, Screen(shown))
