@@ -169,7 +169,8 @@ class SessionsOwner:
         runner = self._runners.get(event.session)
         if runner is None:
             return False
-        self._seen(event.session, "lastSeenAt")
+        if runner.state.linked:  # before that nobody is there to be seen: codes come from WhatsApp, not from a phone
+            self._seen(event.session, "lastSeenAt")
         if not isinstance(event, Inbound):
             runner.submit(event)
             return True

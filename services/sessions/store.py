@@ -15,6 +15,8 @@ from libs.runtime.shards import Lease, LeaseLost
 from services.sessions.lifecycle import OWNER_CHANGED
 
 UNLINK_FOR = timedelta(hours=24)
+EVIDENCE = ("lastSeenAt", "lastAckAt")
+"""Times that are noted beside the state and only rise: a state that is saved holds those of its last connection."""
 
 
 class SessionStore:
@@ -67,10 +69,12 @@ class SessionStore:
 
     async def save(self, state: SessionState) -> None:
         """Write the state. Raises LeaseLost when a higher epoch has written it."""
+        fields = to_document(state)
+        del fields["_id"]
+        evidence = {name: at for name in EVIDENCE if (at := fields.pop(name)) is not None}
+        change = {"$set": fields} | ({"$max": evidence} if evidence else {})
         try:
-            await self._states.replace_one(
-                {"_id": state.id, "epoch": {"$lte": self._lease.epoch}}, to_document(state), upsert=True
-            )
+            await self._states.update_one({"_id": state.id, "epoch": {"$lte": self._lease.epoch}}, change, upsert=True)
         except DuplicateKeyError as error:
             raise LeaseLost(self._lease.shard, self._lease.epoch) from error
 
