@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from urllib.parse import quote
 
 from litestar import Request, Response
 from litestar.response import Redirect
 
-from services.api.dashboard.rendering import language_of_path, pages_of
+from libs.contracts.errors import ApiError
+from services.api.dashboard.rendering import language_of_path, language_wished, pages_of
 from services.api.dashboard.visitors import NotSignedIn
+from services.api.dashboard.words import LANGUAGES, Language
 from services.api.errors import Refusal, envelope, refusal_of
 from services.api.sentences import sentence
+
+PROGRAMS = re.compile(r"/(?:api|whatsapp)(?:/|$)")
+"""Paths that programs ask for: their answers are JSON, whoever asks."""
 
 
 def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
@@ -27,9 +33,27 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     return _page(request, refusal, language)
 
 
-def _page(request: Request[Any, Any, Any], refusal: Refusal, language: str) -> Response[Any]:
+def is_read_by_a_person(request: Request[Any, Any, Any]) -> bool:
+    """Whether a browser asks for a page: only browsers name HTML, and nobody is shown HTML below the API's paths."""
+    return (
+        request.method in ("GET", "HEAD")
+        and not PROGRAMS.match(request.url.path)
+        and "text/html" in request.headers.get("accept", "")
+    )
+
+
+def unknown_page(request: Request[Any, Any, Any]) -> Response[Any]:
+    """There is no such page, in the language of its address, or else that of whoever asks."""
+    first = request.url.path.split("/", 2)[1]
+    language = language_of_path(request.url.path) if first in LANGUAGES else language_wished(request)
+    return _page(request, Refusal(ApiError.ROUTE_NOT_FOUND), language)
+
+
+def _page(request: Request[Any, Any, Any], refusal: Refusal, language: Language) -> Response[Any]:
     said = sentence(refusal.code, language, refusal.params)
-    shown = pages_of(request).page(request, "failed.html", status=refusal.status, sentence=said, code=refusal.error)
+    shown = pages_of(request).page(
+        request, "failed.html", status=refusal.status, language=language, sentence=said, code=refusal.error
+    )
     shown.headers.update(refusal.headers)
     return shown
 

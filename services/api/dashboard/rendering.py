@@ -82,10 +82,11 @@ class Pages:
         *,
         visitor: Visitor | None = None,
         status: int = 200,
+        language: Language | None = None,
         **context: Any,
     ) -> Response[str]:
-        """The template with what it needs, as HTML."""
-        language = language_of_path(request.url.path)
+        """The template with what it needs, as HTML; in the language of the address unless another is given."""
+        language = language or language_of_path(request.url.path)
         everywhere = {
             "asset": self.assets.url,
             "t": words.saying(language),
@@ -115,10 +116,12 @@ def language_of_path(path: str) -> Language:
     return first if first in LANGUAGES else "en"
 
 
-def language_wished(request: Request[Any, Any, Any]) -> str:
+def language_wished(request: Request[Any, Any, Any]) -> Language:
     """The language that was chosen; else that of the browser."""
     chosen = request.cookies.get(LANGUAGE_COOKIE, "")
-    return chosen if chosen in LANGUAGES else language_of(request.headers.get("accept-language", ""))
+    if chosen in LANGUAGES:
+        return chosen
+    return "id" if language_of(request.headers.get("accept-language", "")) == "id" else "en"
 
 
 def in_language(request: Request[Any, Any, Any], language: Language) -> str:
