@@ -12,7 +12,7 @@ import pytest_asyncio
 from playwright.async_api import FilePayload, Page, Route, expect
 
 from tests.browser.people import PLAYGROUND, Person, device, visit
-from tests.e2e.handsets import Network
+from tests.e2e.handsets import Network, unused_number
 from tests.e2e.wire import BASE, Json
 from tests.processes import PATIENCE_S
 
@@ -87,7 +87,29 @@ async def test_a_text_is_seen_on_its_whole_way(play: Page, network: Network) -> 
 )
 async def test_the_number_is_shown_as_the_gateway_reads_it(play: Page, written: str, shown: str) -> None:
     await play.locator("[name=to]").press_sequentially(written)
-    await expect(play.locator("#number")).to_have_text(shown)
+    await expect(play.locator("#number")).to_contain_text(shown)
+
+
+@pytest.mark.parametrize(("is_there", "said"), [(True, "On WhatsApp"), (False, "Not on WhatsApp")], ids=["there", "no"])
+async def test_whatsapp_is_asked_about_a_number_once_the_typing_rests(
+    play: Page, network: Network, is_there: bool, said: str
+) -> None:
+    number = await network.person() if is_there else unused_number()
+    asked: list[str] = []
+    play.on("request", lambda request: asked.append(request.url) if "/number/check" in request.url else None)
+    await play.locator("[name=to]").press_sequentially(f"+{number}")
+    await expect(play.locator("#number [data-verdict]")).to_contain_text(said)
+    assert len(asked) == 1
+
+
+async def test_a_number_that_nobody_could_be_asked_about_has_no_tick(signed_in: Page, person: Person) -> None:
+    async with person.api() as http:
+        created = await http.post(f"{BASE}/sessions", json={"name": "Counter", "engine": "simulator"})
+    await signed_in.goto(
+        person.at(f"{PLAYGROUND}/number/check?to=081234567890&session={created.json()['session']['id']}")
+    )
+    verdict = signed_in.locator("[data-verdict=unchecked]")
+    await expect(verdict).to_have_text("Not checked: The session is not connected to WhatsApp.")
 
 
 async def test_the_whole_number_is_judged_though_the_answer_to_its_beginning_is_late(play: Page) -> None:
@@ -105,7 +127,7 @@ async def test_the_whole_number_is_judged_though_the_answer_to_its_beginning_is_
             await play.locator("[name=to]").press_sequentially(digits)
             await beginnings.get()
     await play.locator("[name=to]").press_sequentially("-7890")
-    await expect(play.locator("#number")).to_have_text("Goes to +62 812-3456-7890")
+    await expect(play.locator("#number")).to_contain_text("Goes to +62 812-3456-7890")
 
 
 async def test_a_wrong_number_is_told_while_it_is_typed(play: Page) -> None:
@@ -125,6 +147,54 @@ async def test_a_picture_is_previewed_uploaded_and_arrives(play: Page, network: 
     [shown] = await network.arrived(number)
     assert shown["type"] == "image"
     assert shown["caption"] == "Our pigeon"
+
+
+async def test_a_second_file_is_not_sent_under_what_was_said_of_the_first(
+    play: Page, network: Network, picture: Path
+) -> None:
+    number = await network.person()
+    await play.locator("[name=to]").fill(number)
+    await play.get_by_role("radio", name="Image").check()
+    await play.locator("[name=file]").set_input_files(picture)
+    await play.locator("[name=caption]").fill("Our pigeon")
+    bill = FilePayload(name="bill.pdf", mimeType="application/pdf", buffer=FILES["document"])
+    await play.locator("[name=file]").set_input_files(bill)
+    await send(play)
+    await reached(play, "delivered")
+    [shown] = await network.arrived(number)
+    assert (shown["type"], shown["fileName"], shown.get("caption", "")) == ("document", "bill.pdf", "")
+
+
+async def test_a_change_of_the_form_during_an_upload_changes_nothing_of_what_was_sent(
+    play: Page, network: Network, picture: Path
+) -> None:
+    number = await network.person()
+    uploads: asyncio.Queue[Route] = asyncio.Queue()
+    await play.route("**/media", uploads.put)
+    await play.locator("[name=to]").fill(number)
+    await play.get_by_role("radio", name="Image").check()
+    await play.locator("[name=file]").set_input_files(picture)
+    await play.locator("[name=caption]").fill("Our pigeon")
+    await send(play)
+    uploading = await asyncio.wait_for(uploads.get(), PATIENCE_S)
+    await play.locator("[name=caption]").fill("Another one")
+    await play.get_by_role("radio", name="Text", exact=True).check()
+    await uploading.continue_()
+    [shown] = await network.arrived(number)
+    assert (shown["type"], shown["caption"]) == ("image", "Our pigeon")
+
+
+async def test_a_message_that_failed_ends_in_red_and_was_never_on_its_way(play: Page, network: Network) -> None:
+    await play.locator("[name=to]").fill(unused_number())
+    await send(play)
+    await expect(play.locator("[data-bad-end] [data-end]:visible")).to_have_text("Failed")
+    await expect(play.locator("[data-step-of=queued]")).not_to_have_attribute("data-reached", "yes")
+    await expect(play.locator("[data-step-of=sent]")).to_be_hidden()
+    await expect(play.locator("[data-failure]")).to_contain_text("not on WhatsApp")
+    await play.locator("[name=to]").fill(await network.person())
+    await send(play)
+    await reached(play, "sent")
+    await expect(play.locator("[data-bad-end]")).to_be_hidden()
 
 
 def contents_with(picture: Path) -> dict[str, bytes]:

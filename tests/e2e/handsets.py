@@ -25,6 +25,11 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
     number: str
 
 
+def unused_number() -> str:
+    """A number that, but for one chance in 100 million, nobody has."""
+    return f"62812{random.randrange(10**8):08}"  # noqa: S311 - a made-up number, not a secret
+
+
 class Network:
     """The simulated network through its control API."""
 
@@ -38,7 +43,7 @@ class Network:
 
     async def person(self, name: str = "Bu Sari") -> str:
         """Somebody with a new phone; the number."""
-        number = f"62812{random.randrange(10**8):08}"  # noqa: S311 - a made-up number, not a secret
+        number = unused_number()
         await self.phones.add(number, name)
         return number
 

@@ -11,8 +11,10 @@ from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 from litestar.types import ControllerRouterHandler
 
+from libs.contracts.calls import CheckNumbers, NumbersChecked
 from libs.contracts.errors import ApiError
 from libs.contracts.records import MessageRow
+from services.api.access.auth import session_for
 from services.api.access.callers import Caller
 from services.api.chats.subjects import subjects_of
 from services.api.context import Edge
@@ -21,10 +23,13 @@ from services.api.dashboard.reading import clock_of, devices_to_choose
 from services.api.dashboard.rendering import Clock, cursor_now, grouped_phone, language_of_path, pages_of
 from services.api.dashboard.visitors import Visitor
 from services.api.dashboard.words import saying
+from services.api.errors import Refusal
 from services.api.messages import store_messages
 from services.api.messages.phones import InvalidPhone, Recipient, is_group, recipient_of
+from services.api.messages.replies import PERSON
 from services.api.messages.store_messages import Wanted
 from services.api.sentences import sentence
+from services.api.sessions.asking import asked
 from services.api.sessions.store_sessions import Seen
 from services.api.sessions.views import CONNECTED
 from services.api.settings import MEGABYTE, Settings
@@ -33,6 +38,8 @@ PLACE = "/whatsapp/playground"
 SHOWN = 10
 MEDIA = ("image", "video", "audio", "voice", "document", "sticker")
 CAPTIONED = ("image", "video", "document")
+CHECK_WITHIN_S = 4.0
+"""How long the page waits for WhatsApp's word on a number; it says that there was none."""
 
 
 class Chosen(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,21 +102,60 @@ async def show_number(
     customer: NamedDependency[Caller],
     to: Annotated[str, QueryParameter(max_length=100)] = "",
 ) -> Response[str]:
-    """What the gateway makes of a number while it is being typed."""
+    """What the gateway makes of a number while it is being typed; WhatsApp is asked once the typing rests."""
     found = recipient_of(to, edge.settings.default_country) if to.strip() else None
-    return pages_of(request).page(request, "playground_number.html", **_said_of(found, request))
+    said, fault = _said_of(found, request)
+    return pages_of(request).page(
+        request, "playground_number.html", said=said, fault=fault, to=to, verdict="", why="", may_ask=_is_person(found)
+    )
 
 
-def _said_of(found: Recipient | InvalidPhone | None, request: Request[Any, Any, Any]) -> dict[str, Any]:
+@get(f"{PLACE}/number/check")
+async def check_number(
+    request: Request[Any, Any, Any],
+    edge: NamedDependency[Edge],
+    customer: NamedDependency[Caller],
+    to: Annotated[str, QueryParameter(max_length=100)] = "",
+    session: Annotated[str, QueryParameter(max_length=100)] = "",
+) -> Response[str]:
+    """The same with what WhatsApp says of the number, or that it was not asked and why."""
+    found = recipient_of(to, edge.settings.default_country) if to.strip() else None
+    said, fault = _said_of(found, request)
+    verdict, why = "", ""
+    if isinstance(found, Recipient) and _is_person(found):
+        verdict, why = await _verdict_on(edge, customer, session, found.display, language_of_path(request.url.path))
+    return pages_of(request).page(
+        request, "playground_number.html", said=said, fault=fault, to=to, verdict=verdict, why=why, may_ask=False
+    )
+
+
+async def _verdict_on(edge: Edge, caller: Caller, session_id: str, number: str, language: str) -> tuple[str, str]:
+    """`there`, `absent` or `unchecked`, and why it was not checked."""
+    try:
+        session = await session_for(edge, caller, session_id)
+        ask = CheckNumbers(session_id=session.id, phones=[number])
+        answer = await asked(edge, session, ask, NumbersChecked, within_s=CHECK_WITHIN_S)
+    except Refusal as refusal:
+        return "unchecked", sentence(refusal.code, language, refusal.params)
+    return ("there" if answer.jids.get(number) else "absent"), ""
+
+
+def _is_person(found: Recipient | InvalidPhone | None) -> bool:
+    """Whether WhatsApp can be asked about it: a group or a hidden number is what it is."""
+    return isinstance(found, Recipient) and found.jid.endswith(PERSON)
+
+
+def _said_of(found: Recipient | InvalidPhone | None, request: Request[Any, Any, Any]) -> tuple[str, str]:
+    """Where the message goes, and what is wrong with the number."""
     language = language_of_path(request.url.path)
     match found:
         case None:
-            return {"said": "", "is_right": True}
+            return "", ""
         case InvalidPhone():
-            return {"said": sentence(ApiError.INVALID_PHONE, language, {"reason": found.reason}), "is_right": False}
+            return "", sentence(ApiError.INVALID_PHONE, language, {"reason": found.reason})
         case Recipient():
             number = found.display if is_group(found.jid) else grouped_phone(found.display)
-            return {"said": saying(language)("play.goes_to", number=number), "is_right": True}
+            return saying(language)("play.goes_to", number=number), ""
 
 
 async def _devices(edge: Edge, caller: Caller, wanted: str | None) -> Chosen:
@@ -137,4 +183,4 @@ def limits_mb(settings: Settings) -> dict[str, int]:
     return {kind: size // MEGABYTE for kind, size in kinds.items()}
 
 
-handlers: list[ControllerRouterHandler] = [show_playground, show_log, show_number]
+handlers: list[ControllerRouterHandler] = [show_playground, show_log, show_number, check_number]

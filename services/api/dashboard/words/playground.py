@@ -15,6 +15,12 @@ WORDS: dict[str, tuple[str, str]] = {
         "Nomor seperti biasa Anda tulis, atau id chat atau grup.",
     ),
     "play.goes_to": ("Goes to {number}", "Dikirim ke {number}"),
+    "play.number.there": ("On WhatsApp", "Ada di WhatsApp"),
+    "play.number.absent": (
+        "Not on WhatsApp: a message to it fails.",
+        "Tidak ada di WhatsApp: pesan ke nomor ini akan gagal.",
+    ),
+    "play.number.unchecked": ("Not checked: {why}", "Belum diperiksa: {why}"),
     "play.type": ("Type", "Jenis"),
     "play.text": ("Text", "Teks"),
     "play.text_default": ("Hello from Merpati!", "Halo dari Merpati!"),

@@ -13,6 +13,7 @@ const RANKS = ["queued", "sent", "delivered", "read"];
 const ENDED_BADLY = ["failed", "cancelled", "expired"];
 const MOST_HEARD = 200;
 const SHOWN_OF_DATA = 48;
+const TO_COME = "…"; // in the place of an id that a file has once it is uploaded
 
 const form = find("#play");
 const heard = new Map(); // the last frame's data by message: the stream may be faster than the answer
@@ -25,12 +26,16 @@ const url = () => `${location.origin}${api}/sessions/${value("session")}/message
 
 // --- The medium ------------------------------------------------------------------------------------------------------
 
-async function source() {
+// Where the medium comes from, as the form says it now.
+function source() {
   if (!MEDIA.includes(kind())) return {};
   const from = value("source");
-  if (from !== "file") return { [from]: value(from) };
-  medium.ids[kind()] ??= await uploaded(medium.file, kind());
-  return { mediaId: medium.ids[kind()] };
+  return from === "file" ? { mediaId: TO_COME } : { [from]: value(from) };
+}
+
+async function idOf(chosen, as) {
+  chosen.ids[as] ??= await uploaded(chosen.file, as);
+  return chosen.ids[as];
 }
 
 async function uploaded(file, as) {
@@ -55,8 +60,9 @@ async function send() {
   try {
     const problem = fault(medium);
     if (problem) throw new Refused(400, "", problem);
-    const said = body(await source());
-    const answer = await call("POST", `${api}/sessions/${value("session")}/messages`, said, onceFor(form, value("session"), said));
+    const [said, session, chosen] = [body(source()), value("session"), medium]; // the form may change during the upload
+    if (said.mediaId === TO_COME) said.mediaId = await idOf(chosen, said.type);
+    const answer = await call("POST", `${api}/sessions/${session}/messages`, said, onceFor(form, session, said));
     answered(form);
     watch(answer.messageId, answer.data);
     document.body.dispatchEvent(new CustomEvent("live-messages"));
@@ -78,27 +84,28 @@ function watch(id, message) {
   find("[data-now-empty]").hidden = true;
   find("[data-now]").hidden = false;
   find("[data-now-id]").textContent = id;
-  for (const step of all("[data-step-of]")) {
-    step.dataset.reached = "no";
-    find("[data-at]", step).textContent = "";
-  }
+  for (const step of all("[data-step-of]")) find("[data-at]", step).textContent = "";
   show(message);
   if (heard.has(id)) show(heard.get(id));
 }
 
 function show(message) {
-  const rank = message.status === "played" ? RANKS.length - 1 : RANKS.indexOf(message.status === "sending" ? "queued" : message.status);
+  const failed = ENDED_BADLY.includes(message.status);
+  const rank = message.status === "played" ? RANKS.length - 1 : Math.max(0, RANKS.indexOf(message.status));
   const times = { queued: message.createdAt, sent: message.sentAt, delivered: message.deliveredAt, read: message.readAt };
   for (const step of all("[data-step-of]")) {
     const name = step.dataset.stepOf;
-    const reached = RANKS.indexOf(name) <= rank || (name === "queued");
-    if (reached) step.dataset.reached = "yes";
+    const reached = failed ? Boolean(times[name]) : RANKS.indexOf(name) <= rank;
+    step.dataset.reached = reached ? (failed ? "passed" : "yes") : "no";
+    step.hidden = failed && !reached;
     if (reached && times[name]) find("[data-at]", step).textContent = clock(times[name]);
   }
-  const failed = ENDED_BADLY.includes(message.status);
+  const end = find("[data-bad-end]");
+  end.hidden = !failed;
+  for (const word of all("[data-end]", end)) word.hidden = word.dataset.end !== message.status;
   const place = find("[data-failure]");
-  place.hidden = !failed;
-  find("span", place).textContent = failed ? (message.error?.message ?? message.status) : "";
+  place.hidden = !(failed && message.error);
+  find("span", place).textContent = message.error?.message ?? "";
 }
 
 function clock(at) {
@@ -116,7 +123,9 @@ document.addEventListener("live-frame", ({ detail: { type, data } }) => {
 
 function choose(file) {
   if (!file) return;
+  if (medium) forget();
   medium = { file, ids: {} };
+  if (!holds(kind(), file)) form.elements.type.value = natural(file);
   find("[data-chosen]").hidden = false;
   find("[data-file-name]").textContent = file.name;
   find("[data-file-size]").textContent = size(file.size);
@@ -126,20 +135,41 @@ function choose(file) {
 }
 
 function preview(file) {
-  const tag = { image: "img", video: "video" }[file.type.split("/")[0]];
-  if (!tag) return icon(file.type.startsWith("audio/") ? "music" : "file-text");
+  const tag = { image: "img", video: "video" }[family(file)];
+  if (!tag) return icon(family(file) === "audio" ? "music" : "file-text");
   const address = URL.createObjectURL(file);
   const picture = made(tag, { src: address, className: "size-full object-cover", ...(tag === "img" ? { alt: "" } : { muted: true, ariaHidden: "true" }) });
   for (const name of ["load", "loadeddata", "error"]) picture.addEventListener(name, () => URL.revokeObjectURL(address));
   return picture;
 }
 
-function remove() {
+// What was said of the file that is replaced or removed is not said of the next one.
+function forget() {
   medium = null;
+  for (const name of ["fileName", "caption", "mimetype"]) form.elements[name].value = "";
+}
+
+function remove() {
+  forget();
   form.elements.file.value = "";
-  form.elements.fileName.value = "";
   find("[data-chosen]").hidden = true;
   render();
+}
+
+const KINDS_OF = { image: ["image", "sticker"], video: ["video"], audio: ["audio", "voice"] };
+const ANYTHING = ["", "application/octet-stream"]; // what browsers say of a file whose type they do not know
+
+// Whether a message of this type can be made of the file, as far as the browser knows; the gateway looks into it.
+function holds(type, file) {
+  return type === "document" || ANYTHING.includes(file.type) || Boolean(KINDS_OF[family(file)]?.includes(type));
+}
+
+function natural(file) {
+  return KINDS_OF[family(file)]?.[0] ?? "document";
+}
+
+function family(file) {
+  return file.type.split("/")[0];
 }
 
 function size(bytes) {
@@ -156,10 +186,10 @@ function render() {
 
 function shown() {
   const examples = {
-    file: { mediaId: medium?.ids[kind()] ?? "…" },
+    file: { mediaId: medium?.ids[kind()] ?? TO_COME },
     url: { url: value("url") || "https://…" },
     data: { data: short(value("data")) },
-    mediaId: { mediaId: value("mediaId") || "…" },
+    mediaId: { mediaId: value("mediaId") || TO_COME },
   };
   return sample(code, url(), { ...body(examples[value("source")]), ...(kind() !== "reaction" && { to: value("to") || say("js.play.phone_here") }) });
 }
