@@ -71,8 +71,10 @@ async def test_a_webhook_is_made_and_its_secret_shown_once_verifies_what_comes(
     await page.get_by_role("button", name="I have kept it").click()
     await expect(page.get_by_role("heading", name="Order desk")).to_be_visible()
     assert secret not in await page.content()
+    await expect(page.get_by_text("Nothing delivered yet", exact=True)).to_be_visible()
     await something_happens(person)
     await expect(page.locator("[data-delivery]").filter(has_text="session.created")).to_contain_text("Delivered")
+    await expect(page.get_by_text("Working", exact=True)).to_be_visible()
     assert endpoint.of("/hook")
     endpoint.verify(secret, "/hook")
 
@@ -99,7 +101,7 @@ async def test_a_webhook_is_switched_off_and_on(signed_in: Page, person: Person,
     await expect(row(signed_in, webhook).get_by_text("Off", exact=True)).to_be_visible()
     assert not (await told(person, webhook))["enabled"]
     await switch.check()
-    await expect(row(signed_in, webhook).get_by_text("Working", exact=True)).to_be_visible()
+    await expect(row(signed_in, webhook).get_by_text("Nothing delivered yet", exact=True)).to_be_visible()
     assert (await told(person, webhook))["enabled"]
 
 

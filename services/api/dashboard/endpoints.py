@@ -13,9 +13,9 @@ from services.api.dashboard.words import Say
 from services.api.live.filters import Cursor, cursor_of
 from services.api.webhooks.definitions import TYPES
 from services.api.webhooks.store_webhooks import Kept
-from services.api.webhooks.views import SWITCHED_OFF, shown_id, webhook_object
+from services.api.webhooks.views import SWITCHED_OFF, WebhookObject, shown_id, webhook_object
 
-OFF, DISABLED, FAILING = "off", "disabled", "failing"
+WORKING, UNPROVEN, OFF, DISABLED, FAILING = "working", "unproven", "off", "disabled", "failing"
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,7 +27,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     description: str
     status: str
-    """`working failing disabled`, or `off` when a person has switched it off."""
+    """`working failing disabled`; `off`: a person has switched it off; `unproven`: nothing was
+    delivered since it was made, switched on or pointed elsewhere."""
     advice: str
     events: list[str]
     """Empty: all."""
@@ -52,23 +53,30 @@ def endpoint_of(kept: Kept, names: Mapping[str, str], say: Say) -> Endpoint:
     webhook, health, shown = kept.webhook, kept.health, webhook_object(kept)
     replaced = [secret.expires_at for secret in webhook.secrets if secret.expires_at is not None]
     ids = webhook.session_ids
+    delivered_at = health.last_success_at if health else None
     return Endpoint(
         id=webhook.id,
         title=webhook.description or urlsplit(webhook.url).hostname or webhook.url,
         url=webhook.url,
         description=webhook.description,
-        status=OFF if shown.disabled_reason == SWITCHED_OFF else shown.status,
+        status=_status_of(shown, is_proven=delivered_at is not None and delivered_at >= webhook.enabled_at),
         advice=_advice_on(shown.status, shown.disabled_reason, shown.last_error, say),
         events=webhook.events,
         session_ids=ids,
         devices=None if ids is None else [names.get(each, each) for each in ids],
         ordered=webhook.ordered,
         enabled=shown.enabled,
-        last_success_at=health.last_success_at if health else None,
+        last_success_at=delivered_at,
         last_failure_at=health.last_failure_at if health else None,
         old_secret_until=max(replaced, default=None),
         created_at=webhook.created_at,
     )
+
+
+def _status_of(shown: WebhookObject, *, is_proven: bool) -> str:
+    if shown.disabled_reason == SWITCHED_OFF:
+        return OFF
+    return UNPROVEN if shown.status == WORKING and not is_proven else shown.status
 
 
 def _advice_on(status: str, reason: str | None, error: str | None, say: Say) -> str:

@@ -21,6 +21,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "webhook.switch": ("{name}: active", "{name}: aktif"),
     "webhook.on": ("Active", "Aktif"),
     "webhook.status.working": ("Working", "Berfungsi"),
+    "webhook.status.unproven": ("Nothing delivered yet", "Belum ada yang diterima"),
     "webhook.status.failing": ("Failing", "Bermasalah"),
     "webhook.status.disabled": ("Disabled", "Dinonaktifkan"),
     "webhook.status.off": ("Off", "Mati"),
