@@ -46,6 +46,9 @@ PUBLIC_IPV6 = IPv6Network("2000::/3")
 """All that is handed out. Mapped and compatible IPv4, NAT64, link-local and multicast lie outside of it."""
 
 
+PRIVATE = "it lies on this machine or in a private network, which the operator allows by MERPATI_PRIVATE_TARGETS=1"
+
+
 class TargetRefused(Exception):
     """This target is not connected to; `reason` completes the sentence "The address is refused: ..."."""
 
@@ -84,7 +87,7 @@ def fault_of_address(text: str, *, private: bool = False) -> str | None:
     """Why nothing connects to this IP address, or None. With `private`, one's own network and machine are allowed."""
     address: IPv4Address | IPv6Address = IPv6Address(text) if ":" in text else IPv4Address(text)
     if any(address in network for network in INSIDE):
-        return None if private else "it lies in a private network"
+        return None if private else PRIVATE
     if any(address in network for network in NEVER):
         return "it is an address for a special purpose"
     if isinstance(address, IPv6Address) and address not in PUBLIC_IPV6:
