@@ -66,6 +66,7 @@ def browsed_stack(tmp_path_factory: pytest.TempPathFactory) -> Generator[Running
         given = {
             "MERPATI_PRIVATE_TARGETS": "true",  # webhooks and media of tests are on this machine
             "MERPATI_OPEN_SIGNUP": "true",
+            "MERPATI_OPERATOR_CONTACT": "help@merpati.example",
         }
         context = running_stack(tmp_path_factory.mktemp("browsed"), "--networks", "simulator", environment=given)
         stack = runner.run(context.__aenter__())

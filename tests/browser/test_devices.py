@@ -7,10 +7,12 @@ import asyncio
 import pytest
 from playwright.async_api import BrowserContext, Locator, Page, Route, expect
 
-from tests.browser.people import DEVICES, Person, device, has_told, visit
+from tests.browser.people import DEVICES, Person, device, enter, has_told, visit
 from tests.e2e.handsets import Network
+from tests.e2e.tenants import make_tenant
 from tests.e2e.wire import BASE
 from tests.processes import PATIENCE_S
+from tests.stack import RunningStack
 
 pytestmark = [pytest.mark.needs_browser, pytest.mark.needs_go]
 
@@ -133,6 +135,64 @@ async def test_a_page_without_network_says_so_and_catches_up_by_itself(
     await context.set_offline(False)
     await expect(card(signed_in, "After")).to_be_visible()
     await expect(signed_in.get_by_text("The live connection is lost")).to_be_hidden()
+
+
+async def test_the_settings_of_a_device_are_changed_and_go_back_to_the_default(signed_in: Page, person: Person) -> None:
+    async with person.api() as http:
+        session = (await http.post(f"{BASE}/sessions", json={"name": "Counter"})).json()["session"]["id"]
+
+        async def kept() -> dict[str, object]:
+            answer = (await http.get(f"{BASE}/sessions/{session}")).json()["session"]
+            return {name: answer[name] for name in ("proxy", "deviceName", "pacing")}
+
+        await visit(signed_in, person, DEVICES)
+        dialog = await settings_of(signed_in, "Counter")
+        await dialog.get_by_role("checkbox", name="Direct").uncheck()
+        await dialog.get_by_label("Address of the proxy").fill("socks5://name:password@proxy.example:1080")
+        await dialog.get_by_label("Name on the phone").fill("Toko Kopi")
+        await dialog.get_by_role("checkbox", name="The usual pace").uncheck()
+        await dialog.get_by_label("Messages a minute").fill("7")
+        await dialog.get_by_role("checkbox", name="Few new contacts").uncheck()
+        await dialog.get_by_role("button", name="Save").click()
+        await has_told(signed_in, "The device has its new settings.")
+        pacing = {"perMinute": 7, "burst": 5, "jitter": 0.3, "newContacts": False}
+        assert await kept() == {"proxy": "set", "deviceName": "Toko Kopi", "pacing": pacing}
+
+        dialog = await settings_of(signed_in, "Counter")
+        await expect(dialog.get_by_label("Messages a minute")).to_have_value("7")
+        await expect(dialog.get_by_label("Address of the proxy")).to_have_value("")
+        await dialog.get_by_role("checkbox", name="The usual pace").check()
+        await dialog.get_by_label("Name on the phone").fill("")
+        await dialog.get_by_role("button", name="Save").click()
+        await expect(dialog).to_be_hidden()
+        assert await kept() == {"proxy": "set", "deviceName": None, "pacing": None}
+
+        dialog = await settings_of(signed_in, "Counter")
+        await dialog.get_by_role("checkbox", name="Direct").check()
+        await dialog.get_by_role("button", name="Save").click()
+        await expect(dialog).to_be_hidden()
+        assert await kept() == {"proxy": None, "deviceName": None, "pacing": None}
+
+
+async def settings_of(page: Page, name: str) -> Locator:
+    """The dialog with the settings of this device, opened."""
+    await card(page, name).locator("summary").click()
+    await page.get_by_role("button", name="Settings", exact=True).click()
+    dialog = page.get_by_role("dialog", name=f"Settings: {name}")
+    await expect(dialog).to_be_visible()
+    return dialog
+
+
+async def test_who_has_no_plan_is_told_whom_to_ask_and_offered_nothing_that_is_refused(
+    page: Page, browsed_stack: RunningStack
+) -> None:
+    owner = Person(tenant=await make_tenant(browsed_stack, max_sessions=None))
+    await enter(page, owner, path=DEVICES)
+    await expect(page.get_by_role("link", name="help@merpati.example")).to_have_attribute(
+        "href", "mailto:help@merpati.example"
+    )
+    for name in ("New device", "Link the first device"):
+        await expect(page.get_by_role("button", name=name)).to_be_disabled()
 
 
 async def test_the_key_is_shown_when_asked_for_and_stands_in_no_page(signed_in: Page, person: Person) -> None:

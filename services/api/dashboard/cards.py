@@ -7,6 +7,7 @@ from datetime import datetime
 import msgspec
 
 from libs.contracts.events import SessionStatus
+from libs.contracts.records import Pacing
 from services.api.dashboard.rendering import Clock
 from services.api.dashboard.words import Say
 from services.api.sessions.store_sessions import Seen
@@ -35,6 +36,11 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     is_linked: bool
     is_degraded: bool
     is_default: bool
+    has_proxy: bool
+    device_name: str
+    """How the phone lists it; empty: as this deployment says."""
+    pacing: Pacing | None
+    """None: the default of its network."""
     can_link: bool
     """Whether the person is offered the link dialog."""
 
@@ -62,6 +68,9 @@ def card_of(seen: Seen, waiting: int, say: Say, clock: Clock) -> Card:
         is_linked=linked,
         is_degraded=bool(state and state.degraded and seen.status in CONNECTED),
         is_default=record.is_default,
+        has_proxy=record.proxy is not None,
+        device_name=record.device_name or "",
+        pacing=record.pacing,
         can_link=not linked and seen.status is not SessionStatus.BANNED,
     )
 

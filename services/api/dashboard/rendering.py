@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ import phonenumbers
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from litestar import Request, Response
 
-from services.api.context import Edge
+from libs.contracts.records import Pacing
+from services.api.context import Edge, edge_of
 from services.api.dashboard import words
 from services.api.dashboard.assets import Assets
 from services.api.dashboard.navigation import ACCOUNT, HELP, PLATFORM, SERVICES, STARTS
@@ -24,10 +26,13 @@ from services.api.times import iso
 
 TEMPLATES = Path(__file__).parent / "templates"
 THEMES = ("merpati", "merpati-dark")
+USUAL_PACE = Pacing(per_minute=20)
+"""What the form for a device's own pace begins with: the default of the real network."""
 KILO = 1024
 UNITS = ("B", "KB", "MB", "GB", "TB")
 THEME_COOKIE = "merpati_theme"
 LANGUAGE_COOKIE = "merpati_language"
+_E_MAIL = re.compile(r"[^@\s]+@[^@\s]+")
 MONTHS: dict[Language, tuple[str, ...]] = {
     "en": ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
     "id": ("Jan", "Feb", "Mar", "Apr", "Mei", "Jun", "Jul", "Agu", "Sep", "Okt", "Nov", "Des"),
@@ -62,11 +67,27 @@ def environment() -> Environment:
         "help_group": HELP,
         "starts": STARTS,
         "themes": THEMES,
+        "usual_pace": USUAL_PACE,
         "known": frozenset(words.WORDS),
     }
     made.filters.update(filters)
     made.globals.update(everywhere)
     return made
+
+
+class Contact(msgspec.Struct, frozen=True, kw_only=True):
+    """Whom customers ask; `href` is empty where there is nothing to follow."""
+
+    name: str
+    href: str = ""
+
+
+def contact_of(text: str) -> Contact:
+    """The operator's contact as the setting says it: an e-mail address and a web address are links."""
+    written = text.strip()
+    if written.startswith(("https://", "http://")):
+        return Contact(name=written.partition("//")[2].rstrip("/"), href=written)
+    return Contact(name=written, href=f"mailto:{written}" if _E_MAIL.fullmatch(written) else "")
 
 
 class Pages:
@@ -96,6 +117,7 @@ class Pages:
             "here_in_full": f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path,
             "theme": theme_of(request),
             "visitor": visitor,
+            "operator": contact_of(edge_of(request).settings.operator_contact),
             "words": words.for_scripts(language),
             "cursor": "",
             "subjects": {},

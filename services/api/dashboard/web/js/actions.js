@@ -1,6 +1,7 @@
 // `data-call="<METHOD> <path>"` on a form or a button asks the API: fields are the body, `{name}` in the path is data.
-// A field is text, or by `data-as` a `number`, a `boolean` (a checkbox), a `list` (of all fields with its name), `lines`, or
-// the `end-of-day` of a date in `data-zone`.
+// A field is text, or by `data-as` a `number`, a `boolean` (a checkbox), a `null` (a checkbox, while it is checked), a `list`
+// (of all fields with its name), `lines`, or the `end-of-day` of a date in `data-zone`. The first field that says something
+// under a name counts.
 // What is empty is left out, or told as `data-empty` says: as `null` or as empty `text`. A dot in a name is an object's.
 // The body of a button is its `data-body`, JSON.
 // A form is empty again once it is done, or with `data-keep` stays as it is. With `data-changes` it asks for what is not as
@@ -73,9 +74,10 @@ function bodyOf(form) {
   const seen = new Set();
   for (const field of form.elements) {
     if (!field.name || seen.has(field.name) || field.matches(":disabled")) continue;
-    seen.add(field.name);
     const value = valueOf(field, given.getAll(field.name));
-    if (value !== undefined) put(body, field.name.split("."), value);
+    if (value === undefined) continue;
+    seen.add(field.name);
+    put(body, field.name.split("."), value);
   }
   return Object.keys(body).length || form.dataset.body ? body : undefined;
 }
@@ -92,6 +94,7 @@ function put(within, [name, ...rest], value) {
 function valueOf(field, given) {
   const { as, empty } = field.dataset;
   if (as === "boolean") return field.checked;
+  if (as === "null") return field.checked ? null : undefined;
   const chosen = given.filter((each) => each !== "");
   if (!chosen.length) return { null: null, text: "", list: [], lines: [] }[empty ?? as];
   if (as === "lines") return chosen[0].split("\n").map((line) => line.trim()).filter(Boolean);
