@@ -67,6 +67,19 @@ async def test_a_failed_message_says_why_and_is_sent_again(log: Page) -> None:
     await has_told(log, "queued again")
 
 
+async def test_the_list_says_who_it_was_and_why_it_failed(log: Page, person: Person, network: Network) -> None:
+    failed = log.locator("[data-message]").filter(has_text="Nobody there")
+    await expect(failed).to_contain_text("This number is not on WhatsApp.")
+    async with person.api() as http:
+        number = (await http.get(f"{BASE}/sessions")).json()["sessions"][0]["phone"]
+    writer = await network.person("Pak Budi")
+    await network.phones.write(writer, number, "Is there soto?")
+    came = log.locator("[data-message]").filter(has_text="Is there soto?")
+    await expect(came).to_contain_text("Pak Budi (+62 812")
+    await log.goto(log.url.replace("/en/", "/id/"))
+    await expect(failed).to_contain_text("Nomor ini tidak ada di WhatsApp.")
+
+
 async def test_a_sent_message_gets_new_words(log: Page, person: Person) -> None:
     await log.get_by_role("link", name="Soto tiga").click()
     await log.get_by_role("button", name="Edit").click()

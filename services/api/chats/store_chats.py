@@ -76,6 +76,13 @@ async def chat_with(database: Database, customer_id: str, session_id: str, jid: 
     return None if found is None else from_document(ChatRow, found)
 
 
+async def names_under(database: Database, customer_id: str, keys: Sequence[str]) -> dict[str, str]:
+    """What the contacts under these keys (`<session>/<JID>`) call themselves, by key, where that is known."""
+    query: Document = {"keys": {"$in": list(keys)}, "customerId": customer_id, "name": {"$type": "string"}}
+    found = database.chats.find(query, {"keys": 1, "name": 1})
+    return {key: row["name"] async for row in found for key in row["keys"] if row["name"]}
+
+
 async def chats_with(database: Database, customer_id: str, sessions: Sequence[str], jid: str) -> list[ChatRow]:
     """The chats of these sessions with this address, also those that have become one with another."""
     return from_documents(ChatRow, await database.chats.find(having(customer_id, sessions, jid)).to_list())

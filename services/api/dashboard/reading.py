@@ -6,14 +6,17 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from libs.contracts.events import SessionStatus
+from libs.contracts.records import MessageRow
 from libs.runtime.mongo import Database
 from services.api.access.callers import Caller
 from services.api.accounts import store_customers
+from services.api.chats import store_chats
 from services.api.context import Edge
 from services.api.dashboard.rendering import Clock
 from services.api.dashboard.visitors import Visitor
 from services.api.dashboard.words import Language
 from services.api.figures import days
+from services.api.messages.replies import chat_of, sender_of
 from services.api.sessions import store_sessions
 from services.api.sessions.store_sessions import Seen
 
@@ -40,6 +43,13 @@ async def devices_to_choose(database: Database, caller: Caller) -> list[Seen]:
         database, caller.customer_id, statuses=None, only=caller.session_ids, limit=MOST_DEVICES, offset=0
     )
     return seen
+
+
+async def contact_names(database: Database, customer_id: str, rows: Sequence[MessageRow]) -> dict[str, str]:
+    """What the other side of each message calls itself, by message id: in a group, who wrote it."""
+    keys = {row.message_id: f"{row.session_id}/{sender_of(row) or chat_of(row)}" for row in rows if row.message_id}
+    names = await store_chats.names_under(database, customer_id, list(keys.values())) if keys else {}
+    return {message_id: names[key] for message_id, key in keys.items() if key in names}
 
 
 async def clock_of(edge: Edge, customer_id: str, language: Language) -> Clock:

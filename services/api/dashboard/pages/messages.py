@@ -20,7 +20,7 @@ from services.api.chats.subjects import subjects_of
 from services.api.context import Edge
 from services.api.dashboard.bubbles import TYPES, Bubble, bubble_of
 from services.api.dashboard.lists import Filters, filters_of
-from services.api.dashboard.reading import clock_of, devices_to_choose, session_names
+from services.api.dashboard.reading import clock_of, contact_names, devices_to_choose, session_names
 from services.api.dashboard.rendering import Clock, cursor_now, language_of_path, pages_of
 from services.api.dashboard.typed import day_typed
 from services.api.dashboard.visitors import Visitor
@@ -54,6 +54,8 @@ class MessageLog(msgspec.Struct, frozen=True, kw_only=True):
     """Of the rows' devices, deleted ones too."""
     subjects: dict[str, str]
     """Of the rows' groups, by JID."""
+    contacts: dict[str, str]
+    """The other side's own name, by message id."""
     filters: Filters
     export: str
     problem: str
@@ -72,6 +74,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 
     bubble: Bubble
     device: str
+    name: str | None
+    """As the other side calls itself."""
     chat_id: str | None
     subjects: dict[str, str]
     clock: Clock
@@ -124,6 +128,7 @@ async def _log_of(edge: Edge, caller: Caller, filters: Filters, after: str, cloc
         devices=devices,
         names=await session_names(edge.database, caller.customer_id, {row.session_id for row in page.rows}),
         subjects=await subjects_of(edge, caller.customer_id, (row.chat for row in page.rows)),
+        contacts=await contact_names(edge.database, caller.customer_id, page.rows),
         filters=filters,
         export=urlencode({name: value for name, value in export.items() if value}),
         problem=problem,
@@ -185,9 +190,10 @@ async def show_message(
 
 
 async def _message_of(edge: Edge, caller: Caller, row: MessageRow, clock: Clock) -> Message:
-    device, names, chat, answered = await asyncio.gather(
+    device, names, contacts, chat, answered = await asyncio.gather(
         store_sessions.live_session(edge.database, caller.customer_id, row.session_id),
         session_names(edge.database, caller.customer_id, [row.session_id]),
+        contact_names(edge.database, caller.customer_id, [row]),
         store_chats.chat_with(edge.database, caller.customer_id, row.session_id, chat_of(row)),
         store_messages.messages_known_as(edge.database, row.session_id, [row.reply_to] if row.reply_to else []),
     )
@@ -196,6 +202,7 @@ async def _message_of(edge: Edge, caller: Caller, row: MessageRow, clock: Clock)
     return Message(
         bubble=bubble_of(row, answers=next(iter(answered), None)),
         device=names.get(row.session_id, row.session_id),
+        name=next(iter(contacts.values()), None),
         chat_id=chat.id if chat else None,
         subjects=await subjects_of(edge, caller.customer_id, [row.chat]),
         clock=clock,

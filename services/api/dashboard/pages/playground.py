@@ -19,7 +19,7 @@ from services.api.access.callers import Caller
 from services.api.chats.subjects import subjects_of
 from services.api.context import Edge
 from services.api.dashboard.bubbles import TYPES
-from services.api.dashboard.reading import clock_of, devices_to_choose
+from services.api.dashboard.reading import clock_of, contact_names, devices_to_choose
 from services.api.dashboard.rendering import Clock, cursor_now, grouped_phone, language_of_path, pages_of
 from services.api.dashboard.visitors import Visitor
 from services.api.dashboard.words import saying
@@ -56,6 +56,8 @@ class Log(msgspec.Struct, frozen=True, kw_only=True):
     rows: list[MessageRow]
     subjects: dict[str, str]
     """Of the rows' groups, by JID."""
+    contacts: dict[str, str]
+    """The other side's own name, by message id."""
     clock: Clock
 
 
@@ -174,7 +176,8 @@ async def _log(edge: Edge, request: Request[Any, Any, Any], caller: Caller) -> L
         clock_of(edge, caller.customer_id, language_of_path(request.url.path)),
     )
     subjects = await subjects_of(edge, caller.customer_id, (row.to for row in page.rows))
-    return Log(rows=page.rows, subjects=subjects, clock=clock)
+    contacts = await contact_names(edge.database, caller.customer_id, page.rows)
+    return Log(rows=page.rows, subjects=subjects, contacts=contacts, clock=clock)
 
 
 def limits_mb(settings: Settings) -> dict[str, int]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from jinja2 import nodes
 
+from libs.contracts.errors import SendError
 from libs.contracts.events import SessionStatus
 from services.api import dashboard
 from services.api.accounts.records import Role
@@ -76,3 +77,7 @@ def test_every_state_role_and_page_has_its_word() -> None:
 def test_pages_speak_the_language_of_their_address(language: words.Language) -> None:
     say = words.saying(language)
     assert say("devices.quota", used=3, most=10) == {"en": "3 of 10 devices", "id": "3 dari 10 perangkat"}[language]
+
+
+def test_every_reason_for_which_a_message_fails_has_its_sentence() -> None:
+    assert [code for code in SendError if f"reason.{code.value}" not in WORDS] == []
