@@ -52,6 +52,31 @@ func loadKey(dir, name string) (*keys.KeyPair, error) {
 	return keys.NewKeyPairFromPrivateKey(private), nil
 }
 
+const staticKeyFile = "static.key"
+
+// loadNoiseIdentity returns the server's key, made and kept when there is none.
+func loadNoiseIdentity(dir string, root *keys.KeyPair) (noiseIdentity, error) {
+	static, err := loadKey(dir, staticKeyFile)
+	if err != nil {
+		return noiseIdentity{}, err
+	}
+	certificate, err := noiseCertificate(root, static, time.Now())
+	return noiseIdentity{static: static, certificate: certificate}, err
+}
+
+// replaceServerKey is the fault: clients that resume know a key that is not the
+// server's any more. Open connections stay.
+func (net *network) replaceServerKey() error {
+	if err := os.Remove(filepath.Join(net.dir, staticKeyFile)); err != nil {
+		return fmt.Errorf("cannot replace the server's key: %w", err)
+	}
+	server, err := loadNoiseIdentity(net.dir, net.root)
+	if err == nil {
+		net.server = server
+	}
+	return err
+}
+
 // writeWhole leaves either the old file or the whole new one, also when the
 // process is killed in between.
 func writeWhole(path string, content []byte) error {

@@ -84,9 +84,15 @@ func (net *network) register(c *connection) bool {
 	return true
 }
 
+func (net *network) noiseIdentity() noiseIdentity {
+	net.mu.Lock()
+	defer net.mu.Unlock()
+	return net.server
+}
+
 func (c *connection) run() error {
 	handshakeOver := time.AfterFunc(handshakeLimit, c.abort)
-	met, err := acceptHandshake(c, c.network.static, c.network.certificate)
+	met, err := acceptHandshake(c, c.network.noiseIdentity())
 	handshakeOver.Stop()
 	if err != nil {
 		return err

@@ -12,6 +12,8 @@ func (net *network) strike(one *fault) error {
 	switch {
 	case one.Kind == faultTimelock:
 		return net.lockReach(one)
+	case one.Kind == faultServerKey:
+		return net.replaceServerKey()
 	case !faultKinds[one.Kind].atOnce:
 		return nil
 	case one.EveryMS > 0:

@@ -49,6 +49,7 @@ const (
 	faultPasskey      = "passkey"
 	faultCloseAtOnce  = "closeAtOnce"
 	faultRestart      = "restart"
+	faultServerKey    = "serverKey"
 )
 
 // faultKinds says of each kind whether it needs a code and whether it acts at
@@ -70,6 +71,7 @@ var faultKinds = map[string]struct{ needsCode, atOnce bool }{
 	faultPasskey:      {},
 	faultCloseAtOnce:  {},
 	faultRestart:      {atOnce: true},
+	faultServerKey:    {atOnce: true},
 }
 
 // faultBook holds the rules. It has a lock of its own: readers and writers of

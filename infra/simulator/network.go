@@ -31,8 +31,9 @@ type network struct {
 	faults      *faultBook
 	counts      counts
 	media       *mediaShelf
-	static      *keys.KeyPair
-	certificate []byte
+	root        *keys.KeyPair
+	dir         string
+	server      noiseIdentity // replaced by the fault serverKey
 	log         *slog.Logger
 }
 
@@ -43,11 +44,7 @@ type telling struct {
 }
 
 func openNetwork(dir string, root *keys.KeyPair, log *slog.Logger) (*network, error) {
-	static, err := loadKey(dir, "static.key")
-	if err != nil {
-		return nil, err
-	}
-	certificate, err := noiseCertificate(root, static, time.Now())
+	server, err := loadNoiseIdentity(dir, root)
 	if err != nil {
 		return nil, err
 	}
@@ -69,8 +66,9 @@ func openNetwork(dir string, root *keys.KeyPair, log *slog.Logger) (*network, er
 		connections: map[*connection]bool{},
 		faults:      newFaultBook(),
 		media:       media,
-		static:      static,
-		certificate: certificate,
+		root:        root,
+		dir:         dir,
+		server:      server,
 		log:         log,
 	}
 	if err := net.load(); err != nil {

@@ -6,21 +6,15 @@ import (
 	"crypto/cipher"
 	"crypto/sha256"
 	"encoding/binary"
-	"errors"
-	"fmt"
 
-	"go.mau.fi/whatsmeow/proto/waWa6"
-	"go.mau.fi/whatsmeow/socket"
 	"go.mau.fi/whatsmeow/util/gcmutil"
 	"go.mau.fi/whatsmeow/util/hkdfutil"
-	"go.mau.fi/whatsmeow/util/keys"
 	"golang.org/x/crypto/curve25519"
-	"google.golang.org/protobuf/proto"
 )
 
-// noiseHandshake is the server's side of Noise XX. The library's own type
-// splits its keys in the client's direction only and does not export the
-// chaining key, hence this one.
+// noiseHandshake is the cipher of a handshake, on the server's side. The
+// library's own type splits its keys in the client's direction only and does
+// not export the chaining key, hence this one.
 type noiseHandshake struct {
 	hash     []byte
 	chaining []byte
@@ -34,8 +28,14 @@ type noiseKeys struct {
 	readCounter, writeCounter uint32
 }
 
-func newNoiseHandshake(header []byte) (*noiseHandshake, error) {
-	start := []byte(socket.NoiseStartPattern)
+// newNoiseHandshake starts a pattern: its name is the first hash when it fits
+// one, else hashed itself (Noise specification, 5.2).
+func newNoiseHandshake(pattern string, header []byte) (*noiseHandshake, error) {
+	start := []byte(pattern)
+	if len(start) != sha256.Size {
+		sum := sha256.Sum256(start)
+		start = sum[:]
+	}
 	key, err := gcmutil.Prepare(start)
 	if err != nil {
 		return nil, err
@@ -105,97 +105,4 @@ func noiseNonce(counter uint32) []byte {
 	nonce := make([]byte, 12)
 	binary.BigEndian.PutUint32(nonce[8:], counter)
 	return nonce
-}
-
-// greeting is what the handshake tells about the client.
-type greeting struct {
-	session   *noiseKeys
-	staticKey []byte
-	payload   *waWa6.ClientPayload
-}
-
-// frames is the part of a connection that the handshake needs.
-type frames interface {
-	readHeader() ([]byte, error)
-	readFrame() ([]byte, error)
-	writeFrame([]byte) error
-}
-
-// acceptHandshake does XX with a client: -> e, <- e ee s es, -> s se.
-func acceptHandshake(wire frames, static *keys.KeyPair, certificate []byte) (*greeting, error) {
-	header, err := wire.readHeader()
-	if err != nil {
-		return nil, err
-	}
-	shake, err := newNoiseHandshake(header)
-	if err != nil {
-		return nil, err
-	}
-	hello, err := readHandshake(wire)
-	if err != nil {
-		return nil, err
-	}
-	ephemeral := keys.NewKeyPair()
-	if err := answerHello(wire, shake, hello, ephemeral, static, certificate); err != nil {
-		return nil, err
-	}
-	finish, err := readHandshake(wire)
-	if err != nil {
-		return nil, err
-	}
-	return readFinish(shake, finish, ephemeral)
-}
-
-func readHandshake(wire frames) (*waWa6.HandshakeMessage, error) {
-	frame, err := wire.readFrame()
-	if err != nil {
-		return nil, err
-	}
-	var message waWa6.HandshakeMessage
-	return &message, proto.Unmarshal(frame, &message)
-}
-
-func answerHello(wire frames, shake *noiseHandshake, hello *waWa6.HandshakeMessage, ephemeral, static *keys.KeyPair, certificate []byte) error {
-	theirs := hello.GetClientHello().GetEphemeral()
-	if len(theirs) != 32 {
-		return errors.New("the client's hello holds no ephemeral key")
-	}
-	shake.authenticate(theirs)
-	shake.authenticate(ephemeral.Pub[:])
-	if err := shake.mix(ephemeral.Priv, theirs); err != nil {
-		return err
-	}
-	sealedStatic := shake.seal(static.Pub[:])
-	if err := shake.mix(static.Priv, theirs); err != nil {
-		return err
-	}
-	frame, err := proto.Marshal(&waWa6.HandshakeMessage{ServerHello: &waWa6.HandshakeMessage_ServerHello{
-		Ephemeral: ephemeral.Pub[:],
-		Static:    sealedStatic,
-		Payload:   shake.seal(certificate),
-	}})
-	if err != nil {
-		return err
-	}
-	return wire.writeFrame(frame)
-}
-
-func readFinish(shake *noiseHandshake, finish *waWa6.HandshakeMessage, ephemeral *keys.KeyPair) (*greeting, error) {
-	static, err := shake.open(finish.GetClientFinish().GetStatic())
-	if err != nil {
-		return nil, fmt.Errorf("the client's static key does not open: %w", err)
-	}
-	if err := shake.mix(ephemeral.Priv, static); err != nil {
-		return nil, err
-	}
-	raw, err := shake.open(finish.GetClientFinish().GetPayload())
-	if err != nil {
-		return nil, fmt.Errorf("the client's payload does not open: %w", err)
-	}
-	var payload waWa6.ClientPayload
-	if err := proto.Unmarshal(raw, &payload); err != nil {
-		return nil, err
-	}
-	session, err := shake.split()
-	return &greeting{session: session, staticKey: static, payload: &payload}, err
 }
