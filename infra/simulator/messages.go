@@ -60,7 +60,11 @@ func (net *network) numberOf(jid types.JID) string {
 }
 
 // envelopes sorts a message by the devices that get it. Devices that are not
-// linked any more are left out.
+// linked any more are left out. What is shared in a group goes to every device
+// of it: the list names those that lack the sender key, and a client leaves it
+// out when none does (sources: WhiskeySockets/Baileys, relayMessage;
+// oxidezap/whatsapp-rust, wacore/src/send). A participant is the one device
+// whose retry receipt is answered.
 func (net *network) envelopes(sender *device, message *stanza) []envelope {
 	to := jidAttribute(message, "to")
 	shared := message.GetChildrenByTag("enc")
@@ -77,9 +81,9 @@ func (net *network) envelopes(sender *device, message *stanza) []envelope {
 		}
 	}
 	switch {
-	case to.Server == types.GroupServer && !listed: // the answer to one device's retry receipt
+	case to.Server == types.GroupServer && attribute(message, "participant") != "":
 		add(jidAttribute(message, "participant"), shared)
-	case !listed:
+	case to.Server != types.GroupServer && !listed:
 		add(to, shared)
 	default:
 		named := map[*device]bool{}
