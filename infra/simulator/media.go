@@ -5,12 +5,9 @@ package main
 import (
 	"crypto/hmac"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"path"
@@ -69,37 +66,6 @@ func (shelf *mediaShelf) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (shelf *mediaShelf) receive(w http.ResponseWriter, r *http.Request) {
-	parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
-	if len(parts) < 3 || r.URL.Query().Get("auth") != mediaToken {
-		http.Error(w, "not authorized", http.StatusUnauthorized)
-		return
-	}
-	kind := parts[len(parts)-2]
-	sealed, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxUploadBytes))
-	if err != nil {
-		http.Error(w, "upload not read", http.StatusBadRequest)
-		return
-	}
-	sum := sha256.Sum256(sealed)
-	if base64.URLEncoding.EncodeToString(sum[:]) != parts[len(parts)-1] {
-		http.Error(w, "the token is not the hash of the upload", http.StatusBadRequest)
-		return
-	}
-	directPath, err := shelf.keep(kind, sealed)
-	if err != nil {
-		http.Error(w, "upload not kept", http.StatusInternalServerError)
-		return
-	}
-	shelf.uploads.Add(1)
-	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(map[string]string{
-		"url":         "https://" + mediaHost + directPath,
-		"direct_path": directPath,
-		"handle":      hex.EncodeToString(sum[:8]),
-	})
-}
-
 // keep returns the direct path of the file. Clients append "&hash=...", so it
 // must hold a question mark.
 func (shelf *mediaShelf) keep(kind string, sealed []byte) (string, error) {
@@ -108,7 +74,11 @@ func (shelf *mediaShelf) keep(kind string, sealed []byte) (string, error) {
 	if err := writeWhole(shelf.place(name), sealed); err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("/v/%s/%s?ccb=1", path.Base(kind), name), nil
+	return directPathOf(kind, name), nil
+}
+
+func directPathOf(kind, name string) string {
+	return fmt.Sprintf("/v/%s/%s?ccb=1", path.Base(kind), name)
 }
 
 func (shelf *mediaShelf) place(name string) string {
