@@ -254,6 +254,9 @@ func TestATimelockIsToldWithItsEndAndStopsFirstMessages(t *testing.T) {
 	if until := time.Until(lock.TimeEnforcementEnds.Time); !lock.IsActive || until < 59*time.Minute || until > time.Hour {
 		t.Fatalf("told %+v", lock)
 	}
+	if lock.Mex.OpName != "NotificationUserReachoutTimelockUpdate" {
+		t.Errorf("told as %q", lock.Mex.OpName)
+	}
 	c.send(person(budi), "3EB001", text("an answer"))
 	if _, err := c.trySend(person(cici), "3EB002", text("hello stranger")); err == nil || err.Error() != whatsmeow.ErrServerReturnedError.Error()+" 463" {
 		t.Fatalf("a first message ended with %v", err)

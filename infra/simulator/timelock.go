@@ -13,6 +13,10 @@ import (
 // that of a timelock on the number.
 const codeTimelocked = 463
 
+// timelockOperation names the notice; clients that go by it do not look at what
+// it holds (source: WhiskeySockets/Baileys, handleMexNotification).
+const timelockOperation = "NotificationUserReachoutTimelockUpdate"
+
 // timelockNotice tells a number that it may write to nobody new, and until
 // when; without a time that it may again.
 func timelockNotice(until time.Time) (stanza, error) {
@@ -24,7 +28,7 @@ func timelockNotice(until time.Time) (stanza, error) {
 	return stanza{
 		Tag:     "notification",
 		Attrs:   attributes{"from": types.ServerJID, "type": "mex", "id": newStanzaID(), "t": unixSeconds(now())},
-		Content: []stanza{{Tag: "update", Attrs: attributes{"op_name": "NotificationReachoutTimelock"}, Content: told}},
+		Content: []stanza{{Tag: "update", Attrs: attributes{"op_name": timelockOperation}, Content: told}},
 	}, err
 }
 
