@@ -46,25 +46,26 @@ func (net *network) receiveChatState(c *connection, told *stanza) error {
 	if state == string(types.ChatPresenceComposing) && attribute(&children[0], "media") == string(types.ChatPresenceMediaAudio) {
 		state = recording
 	}
-	return net.showTyping(c.device, jidAttribute(told, "to"), state)
+	return net.showTyping(c.phone, jidAttribute(told, "to"), state)
 }
 
 // showTyping tells the phones and the connected devices of a chat; nothing of
-// it waits for those that are away.
-func (net *network) showTyping(author *device, to types.JID, state string) error {
-	shown := typing{From: author.phone.Number, Chat: author.phone.Number, State: state, At: now().UTC()}
-	attrs := attributes{"from": author.jid(to.Server)}
+// it waits for those that are away. A person types, whichever device it is
+// (source: oxidezap/whatsapp-rust, wacore/src/iq/chatstate.rs).
+func (net *network) showTyping(author *phone, to types.JID, state string) error {
+	shown := typing{From: author.Number, Chat: author.Number, State: state, At: now().UTC()}
+	attrs := attributes{"from": author.nameFor(to.Server)}
 	targets := []*device{}
 	if to.Server == types.GroupServer {
 		shown.Chat = to.String()
-		attrs["from"], attrs["participant"], attrs["addressing_mode"] = to, author.lid(), byLID
+		attrs["from"], attrs["participant"], attrs["addressing_mode"] = to, author.nameFor(types.HiddenUserServer), byLID
 		targets = net.groupDevices(to)
 	} else if p := net.account(to); p != nil {
 		targets = p.allDevices()
 	}
 	for _, target := range targets {
 		switch {
-		case target.phone == author.phone:
+		case target.phone == author:
 		case target.isPhone() && target.phone.Online:
 			target.phone.remember(shown)
 		case target.connection != nil && target.connection.active:
@@ -74,6 +75,14 @@ func (net *network) showTyping(author *device, to types.JID, state string) error
 		}
 	}
 	return nil
+}
+
+// nameFor is a person's JID in a chat that goes by numbers or by LIDs.
+func (p *phone) nameFor(server string) types.JID {
+	if p.HideNumber {
+		server = types.HiddenUserServer
+	}
+	return p.primary().jid(server)
 }
 
 func stateNode(state string) stanza {
@@ -119,7 +128,7 @@ func (c *call) postPresence() (int, any, error) {
 		if err != nil {
 			return nil, err
 		}
-		return nil, c.network.showTyping(p.primary(), to, wanted.State)
+		return nil, c.network.showTyping(p, to, wanted.State)
 	})
 	return http.StatusNoContent, nil, err
 }

@@ -62,3 +62,32 @@ func TestAPersonWhoTypesIsSeenByADevice(t *testing.T) {
 		t.Fatalf("an unknown state is answered %d", status)
 	}
 }
+
+func TestAPersonTypesNotADevice(t *testing.T) {
+	sim := startSimulation(t)
+	f := sim.foreign(sim.linkedFor(anna))
+	f.active()
+	b := sim.link(budi)
+	_, group := sim.group(anna, budi)
+	shows := func(to types.JID) *stanza {
+		t.Helper()
+		if err := b.SendChatPresence(context.Background(), to, types.ChatPresenceComposing, types.ChatPresenceMediaText); err != nil {
+			t.Fatal(err)
+		}
+		return f.tagged("chatstate")
+	}
+	lid := b.Store.LID.ToNonAD()
+	if told := shows(person(anna)); jidAttribute(told, "from") != person(budi) {
+		t.Errorf("by number: %v", told.Attrs)
+	}
+	if told := shows(f.device.GetLID().ToNonAD()); jidAttribute(told, "from") != lid {
+		t.Errorf("by LID: %v", told.Attrs)
+	}
+	if told := shows(group); jidAttribute(told, "from") != group || jidAttribute(told, "participant") != lid {
+		t.Errorf("in a group: %v", told.Attrs)
+	}
+	sim.call("PATCH", "/phones/"+budi, fields{"hideNumber": true}, nil)
+	if told := shows(person(anna)); jidAttribute(told, "from") != lid {
+		t.Errorf("without a number: %v", told.Attrs)
+	}
+}
