@@ -70,20 +70,31 @@ func (net *network) deliver(target *device, node stanza) error {
 	net.book.put(kept.key, kept.letterRecord)
 	target.mailbox = append(target.mailbox, kept)
 	if c := target.connection; c != nil && c.active {
-		net.post(c, kept)
+		net.post(c, kept, kept.Frame)
 	}
 	return nil
 }
 
-func (net *network) post(c *connection, kept *letter) {
+func (net *network) post(c *connection, kept *letter, frame []byte) {
 	copies := 1
 	if kept.Class == "message" {
 		net.counts.messagesOut++
 		copies += net.faults.duplicates(c)
 	}
 	for range copies {
-		net.untold = append(net.untold, telling{c, outgoing{frame: kept.Frame}})
+		net.untold = append(net.untold, telling{c, outgoing{frame: frame}})
 	}
+}
+
+// lateFrame is a stanza as it comes out of the mailbox: marked, whatever the
+// mark says (source: oxidezap/whatsapp-rust, wacore/src/stanza/call.rs).
+func (kept *letter) lateFrame() ([]byte, error) {
+	node, err := parseFrame(kept.Frame)
+	if err != nil {
+		return nil, err
+	}
+	node.Attrs["offline"] = "1"
+	return waBinary.Marshal(*node)
 }
 
 // receiveActive ends the login: what waited comes first, in order.
@@ -91,26 +102,37 @@ func (net *network) receiveActive(c *connection, query *stanza) error {
 	if err := net.answer(c, query); err != nil {
 		return err
 	}
-	waiting := c.device.mailbox
-	if err := net.tellOffline(c, "offline_preview", len(waiting)); err != nil {
+	if err := net.tellOffline(c, "offline_preview", c.device.mailbox); err != nil {
 		return err
 	}
+	waiting := c.device.mailbox
 	c.active = true
 	for _, kept := range waiting {
-		net.post(c, kept)
+		frame, err := kept.lateFrame()
+		if err != nil {
+			return err
+		}
+		net.post(c, kept, frame)
 	}
-	return net.tellOffline(c, "offline", len(waiting))
+	return net.tellOffline(c, "offline", waiting)
 }
 
-func (net *network) tellOffline(c *connection, tag string, count int) error {
-	total := decimal(count)
-	return net.tell(c, stanza{
-		Tag:   "ib",
-		Attrs: attributes{"from": types.ServerJID},
-		Content: []stanza{{Tag: tag, Attrs: attributes{
-			"count": total, "message": total, "receipt": "0", "notification": "0", "appdata": "0",
-		}}},
-	})
+func (net *network) tellOffline(c *connection, tag string, waiting []*letter) error {
+	counts := attributes{"count": decimal(len(waiting)), "appdata": "0"}
+	for _, class := range []string{"message", "receipt", "notification"} {
+		counts[class] = decimal(countOf(waiting, class))
+	}
+	return net.tell(c, stanza{Tag: "ib", Attrs: attributes{"from": types.ServerJID}, Content: []stanza{{Tag: tag, Attrs: counts}}})
+}
+
+func countOf(waiting []*letter, class string) int {
+	count := 0
+	for _, kept := range waiting {
+		if kept.Class == class {
+			count++
+		}
+	}
+	return count
 }
 
 // confirm removes the first letter that an answer names.
@@ -159,7 +181,9 @@ func (net *network) receiveReceipt(c *connection, receipt *stanza) error {
 		net.counts.retryReceipts++
 	}
 	if arrivalReceipts[kind] {
-		net.confirm(c.device, "message", attribute(receipt, "id"), "", attribute(receipt, "to"), attribute(receipt, "participant"))
+		for _, id := range idsOf(receipt) {
+			net.confirm(c.device, "message", id, "", attribute(receipt, "to"), attribute(receipt, "participant"))
+		}
 	}
 	ack := attributes{"class": "receipt", "id": attribute(receipt, "id"), "from": jidAttribute(receipt, "to")}
 	copyAttributes(receipt, ack, "type", "participant")
@@ -167,6 +191,16 @@ func (net *network) receiveReceipt(c *connection, receipt *stanza) error {
 		return err
 	}
 	return net.forwardReceipt(c.device, receipt)
+}
+
+// idsOf are the messages that a receipt is about: those after the first one
+// stand in a list.
+func idsOf(receipt *stanza) []string {
+	ids := []string{attribute(receipt, "id")}
+	for _, item := range childrenOf(receipt, "list") {
+		ids = append(ids, attribute(&item, "id"))
+	}
+	return ids
 }
 
 // forwardReceipt passes a receipt of one device on. Delivery and retry concern

@@ -230,11 +230,7 @@ func (net *network) phoneTakesReceipt(p *phone, receipt *stanza) error {
 	if kind := attribute(receipt, "type"); kind == "read" || kind == "played" {
 		status = kind
 	}
-	ids := []string{attribute(receipt, "id")}
-	for _, item := range childrenOf(receipt, "list") {
-		ids = append(ids, attribute(&item, "id"))
-	}
-	for _, id := range ids {
+	for _, id := range idsOf(receipt) {
 		if written := p.sent[id]; written != nil && statusRank[status] > statusRank[written.Status] {
 			written.Status = status
 			net.book.put(sentKey(p, id), written)
