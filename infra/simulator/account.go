@@ -56,8 +56,9 @@ type phone struct {
 	messages []*shownMessage
 	arrivals map[string]*shownMessage
 	sent     map[string]*sentMessage
-	typings  []typing         // what it was shown lately
-	watchers map[*device]bool // devices that hold this account's device list
+	typings  []typing            // what it was shown lately
+	watchers map[*device]bool    // devices that hold this account's device list
+	state    map[string][][]byte // app state: the patches of each collection, from version 1
 }
 
 // deviceRecord is what the server keeps of a linked device.
@@ -73,6 +74,7 @@ type deviceRecord struct {
 	LinkedAt        time.Time `json:"linkedAt,omitzero"`
 	PreKeysTaken    int       `json:"preKeysTaken,omitempty"`
 	PreKeyBatches   int       `json:"preKeyBatches,omitempty"`
+	HasStateKey     bool      `json:"hasStateKey,omitempty"` // the phone shared it
 }
 
 type device struct {
@@ -155,6 +157,7 @@ func (net *network) addPhone(record phoneRecord) *phone {
 		arrivals:    map[string]*shownMessage{},
 		sent:        map[string]*sentMessage{},
 		watchers:    map[*device]bool{},
+		state:       map[string][][]byte{},
 	}
 	p.devices[0] = &device{phone: p}
 	p.signal = net.signalDevice(p)

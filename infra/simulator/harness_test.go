@@ -327,7 +327,12 @@ func (sim *simulation) link(number string) *client {
 	})
 	defer watchdog.Stop()
 	awaited(c, "connected", whichever[*events.Connected])
+	awaited(c, "the phone's app state key", isKeyShare)
 	return c
+}
+
+func isKeyShare(message *events.Message) bool {
+	return message.Message.GetProtocolMessage().GetAppStateSyncKeyShare() != nil
 }
 
 func person(number string) types.JID { return types.NewJID(number, types.DefaultUserServer) }

@@ -75,9 +75,14 @@ func (net *network) sendHistory(p *phone, target *device) error {
 	if err != nil {
 		return err
 	}
-	plain, err := proto.Marshal(&waE2E.Message{ProtocolMessage: &waE2E.ProtocolMessage{
+	return net.sendPeer(p, target, &waE2E.ProtocolMessage{
 		Type: waE2E.ProtocolMessage_HISTORY_SYNC_NOTIFICATION.Enum(), HistorySyncNotification: notice,
-	}})
+	})
+}
+
+// sendPeer is talk between the devices of one account.
+func (net *network) sendPeer(p *phone, target *device, told *waE2E.ProtocolMessage) error {
+	plain, err := proto.Marshal(&waE2E.Message{ProtocolMessage: told})
 	if err != nil {
 		return err
 	}

@@ -114,7 +114,10 @@ func (net *network) receiveActive(c *connection, query *stanza) error {
 		}
 		net.post(c, kept, frame)
 	}
-	return net.tellOffline(c, "offline", waiting)
+	if err := net.tellOffline(c, "offline", waiting); err != nil {
+		return err
+	}
+	return net.shareStateKeyOnce(c.device)
 }
 
 func (net *network) tellOffline(c *connection, tag string, waiting []*letter) error {

@@ -80,7 +80,7 @@ func openNetwork(dir string, root *keys.KeyPair, log *slog.Logger) (*network, er
 }
 
 func (net *network) load() error {
-	return errors.Join(net.loadPhones(), net.loadDevices(), net.loadMessages(), net.loadLetters(), net.loadGroups())
+	return errors.Join(net.loadPhones(), net.loadDevices(), net.loadMessages(), net.loadLetters(), net.loadGroups(), net.loadState())
 }
 
 var errClosed = errors.New("the network is stopping")

@@ -112,7 +112,7 @@ func (net *network) phoneTakesMessage(p *phone, message *stanza) error {
 	}
 	plain, err := net.decrypt(p, sender, message)
 	if attribute(message, "category") == "peer" {
-		return nil // talk between the devices of one account
+		return net.phoneTakesPeerMessage(p, sender, plain)
 	}
 	known := net.recordArrival(p, sender, message)
 	switch {

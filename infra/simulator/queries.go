@@ -48,6 +48,8 @@ func (net *network) receiveQuery(c *connection, query *stanza) error {
 		return net.receiveMediaQuery(c, query)
 	case "privacy privacy":
 		return net.receivePrivacyQuery(c, query)
+	case "w:sync:app:state sync":
+		return net.receiveStateSync(c, query)
 	}
 	if attribute(query, "xmlns") == "w:g2" {
 		return net.receiveGroupQuery(c, query, subject)
