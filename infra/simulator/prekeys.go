@@ -202,10 +202,14 @@ func (net *network) receivePreKeys(c *connection, query *stanza) error {
 	d.PreKeyBatches++
 	net.book.put(preKeyKey(d, d.PreKeyBatches), batch)
 	if signed, carried := query.GetOptionalChildByTag("skey"); carried {
-		d.SignedID = content(signed.GetChildByTag("id"))
-		d.SignedPreKey = content(signed.GetChildByTag("value"))
-		d.SignedSignature = content(signed.GetChildByTag("signature"))
+		d.takeSignedPreKey(signed)
 	}
 	net.saveDevice(d)
 	return net.answer(c, query)
+}
+
+func (d *device) takeSignedPreKey(signed stanza) {
+	d.SignedID = content(signed.GetChildByTag("id"))
+	d.SignedPreKey = content(signed.GetChildByTag("value"))
+	d.SignedSignature = content(signed.GetChildByTag("signature"))
 }

@@ -38,6 +38,10 @@ func (net *network) receiveQuery(c *connection, query *stanza) error {
 		return net.receiveBundleQuery(c, query)
 	case "encrypt registration":
 		return net.receivePreKeys(c, query)
+	case "encrypt digest":
+		return net.receiveDigestQuery(c, query)
+	case "encrypt rotate":
+		return net.receiveRotation(c, query)
 	case "passive active":
 		return net.receiveActive(c, query)
 	case "usync usync":
@@ -50,6 +54,8 @@ func (net *network) receiveQuery(c *connection, query *stanza) error {
 		return net.receivePrivacyQuery(c, query)
 	case "w:sync:app:state sync":
 		return net.receiveStateSync(c, query)
+	case "abt props":
+		return net.answer(c, query, serverProps)
 	}
 	if attribute(query, "xmlns") == "w:g2" {
 		return net.receiveGroupQuery(c, query, subject)
@@ -108,14 +114,39 @@ func (net *network) receivePrivacyQuery(c *connection, query *stanza) error {
 	return net.answer(c, query, stanza{Tag: "privacy", Content: categories})
 }
 
+// serverProps are the settings by which WhatsApp tries out features on a client:
+// there are none, so that a client keeps its own (source:
+// oxidezap/whatsapp-rust, wacore/src/iq/props.rs).
+var serverProps = stanza{Tag: "props", Attrs: attributes{
+	"protocol": "1", "ab_key": "simulator", "hash": "simulator", "refresh": "86400", "refresh_id": "1",
+}}
+
+// usyncQuestion is what a usync query asks of each user.
+type usyncQuestion struct {
+	lid, devices bool
+	contactByLID bool // asked by addressing_mode; by number else
+}
+
+func questionOf(query []stanza) usyncQuestion {
+	var asked usyncQuestion
+	for _, what := range query {
+		switch what.Tag {
+		case "lid":
+			asked.lid = true
+		case "devices":
+			asked.devices = true
+		case "contact":
+			asked.contactByLID = attribute(&what, "addressing_mode") == byLID
+		}
+	}
+	return asked
+}
+
 // receiveUserQuery answers usync: who exists, under which LID, with which
 // devices.
 func (net *network) receiveUserQuery(c *connection, query *stanza) error {
 	sync := query.GetChildByTag("usync")
-	asked := map[string]bool{}
-	for _, what := range childrenOf(&sync, "query") {
-		asked[what.Tag] = true
-	}
+	asked := questionOf(childrenOf(&sync, "query"))
 	var users []stanza
 	for _, user := range childrenOf(&sync, "list") {
 		found, err := net.userNode(c, &user, asked)
@@ -131,9 +162,9 @@ func (net *network) receiveUserQuery(c *connection, query *stanza) error {
 	})
 }
 
-func (net *network) userNode(c *connection, user *stanza, asked map[string]bool) (stanza, error) {
-	if contact, byNumber := user.GetOptionalChildByTag("contact"); byNumber {
-		return net.contactNode(contact), nil
+func (net *network) userNode(c *connection, user *stanza, asked usyncQuestion) (stanza, error) {
+	if contact, byNumber := user.GetOptionalChildByTag("contact"); byNumber && len(content(contact)) > 0 {
+		return net.contactNode(c, contact, asked)
 	}
 	jid := jidAttribute(user, "jid")
 	node := stanza{Tag: "user", Attrs: attributes{"jid": jid}}
@@ -141,34 +172,49 @@ func (net *network) userNode(c *connection, user *stanza, asked map[string]bool)
 	if p == nil || !p.OnWhatsApp {
 		return node, nil
 	}
+	known, err := net.knownOf(c, p, asked)
+	node.Content = known
+	return node, err
+}
+
+// knownOf is what a client asked of an account that exists.
+func (net *network) knownOf(c *connection, p *phone, asked usyncQuestion) ([]stanza, error) {
 	var known []stanza
-	if asked["lid"] {
+	if asked.lid {
 		known = append(known, stanza{Tag: "lid", Attrs: attributes{"val": p.primary().lid()}})
 	}
-	if asked["devices"] {
+	if asked.devices {
 		devices, err := deviceListNode(p)
 		if err != nil {
-			return node, err
+			return nil, err
 		}
 		known = append(known, devices)
 		p.watchers[c.device] = true
 	}
-	node.Content = known
-	return node, nil
+	return known, nil
 }
 
-// contactNode says whether a number, written "+62...@c.us", is on WhatsApp.
-func (net *network) contactNode(contact stanza) stanza {
-	asked := string(content(contact))
-	number, _, _ := strings.Cut(asked, "@")
+// contactNode says whether a number, written "+62..." with or without "@c.us",
+// is on WhatsApp. The account is named by number, and by LID to those who ask
+// for it (sources: tulir/whatsmeow, IsOnWhatsApp; oxidezap/whatsapp-rust,
+// wacore/src/iq/usync.rs).
+func (net *network) contactNode(c *connection, contact stanza, asked usyncQuestion) (stanza, error) {
+	spelled := string(content(contact))
+	number, _, _ := strings.Cut(spelled, "@")
 	number = strings.TrimPrefix(number, "+")
-	state := stanza{Tag: "contact", Attrs: attributes{"type": "out"}, Content: []byte(asked)}
+	state := stanza{Tag: "contact", Attrs: attributes{"type": "out"}, Content: []byte(spelled)}
 	attrs := attributes{"jid": types.NewJID(number, types.DefaultUserServer)}
-	if p := net.phones[number]; p != nil && p.OnWhatsApp {
-		state.Attrs["type"] = "in"
-		attrs = attributes{"jid": p.primary().lid(), "pn_jid": p.primary().number()}
+	p := net.phones[number]
+	if p == nil || !p.OnWhatsApp {
+		return stanza{Tag: "user", Attrs: attrs, Content: []stanza{state}}, nil
 	}
-	return stanza{Tag: "user", Attrs: attrs, Content: []stanza{state}}
+	state.Attrs["type"] = "in"
+	attrs = attributes{"jid": p.primary().number(), "pn_jid": p.primary().number()}
+	if asked.contactByLID {
+		attrs["jid"] = p.primary().lid()
+	}
+	known, err := net.knownOf(c, p, asked)
+	return stanza{Tag: "user", Attrs: attrs, Content: append([]stanza{state}, known...)}, err
 }
 
 // deviceListNode lists an account's devices with the list its phone signed.
