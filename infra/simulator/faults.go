@@ -17,19 +17,21 @@ type fault struct {
 	Kind     string `json:"kind"`
 	Phone    string `json:"phone,omitempty"`
 	Device   uint16 `json:"device,omitempty"`
-	To       string `json:"to,omitempty"`       // nack, withholdAck: only messages to this number or group
+	To       string `json:"to,omitempty"`       // nack, withholdAck, reuseKeys: only messages to this number or group
 	Code     int    `json:"code,omitempty"`     // streamError, loginFailure, nack, media, query
 	XMLNS    string `json:"xmlns,omitempty"`    // query: the kind of queries, such as usync or w:g2
 	Conflict string `json:"conflict,omitempty"` // streamError: replaced or device_removed
 	BanCode  int    `json:"banCode,omitempty"`  // loginFailure 402
 	ExpireS  int    `json:"expireS,omitempty"`  // loginFailure 402, timelock: 0 ends it
 	MS       int    `json:"ms,omitempty"`       // delay; restart: how long it is away
+	Every    int    `json:"every,omitempty"`    // reuseKeys: after each n-th encryption only
 	EveryMS  int    `json:"everyMs,omitempty"`  // drop, close, streamError: again and again, as long as for says
 	Count    int    `json:"count,omitempty"`    // uses; 0: no limit
 	ForMS    int    `json:"for,omitempty"`      // 0: no limit
 	Hit      int    `json:"hit"`                // connections or stanzas met so far
 
-	until time.Time
+	until     time.Time
+	encrypted map[deviceName]int // reuseKeys: how much for each device
 }
 
 const (
@@ -43,6 +45,8 @@ const (
 	faultDelay        = "delay"
 	faultDuplicate    = "duplicate"
 	faultGarble       = "garble"
+	faultReuseKeys    = "reuseKeys"
+	faultKeepMail     = "keepMail"
 	faultMedia        = "media"
 	faultQuery        = "query"
 	faultTimelock     = "timelock"
@@ -65,6 +69,8 @@ var faultKinds = map[string]struct{ needsCode, atOnce bool }{
 	faultDelay:        {},
 	faultDuplicate:    {},
 	faultGarble:       {},
+	faultReuseKeys:    {},
+	faultKeepMail:     {},
 	faultMedia:        {needsCode: true},
 	faultQuery:        {needsCode: true},
 	faultTimelock:     {},
@@ -216,6 +222,29 @@ func (book *faultBook) timelocked(c *connection) *fault {
 func (book *faultBook) garbles(d *device) bool {
 	name := &deviceName{number: d.phone.Number, id: d.ID}
 	return book.use(faultGarble, func(rule *fault) bool { return rule.concerns(name) }) != nil
+}
+
+// forgetsKey asks, once for each encryption, whether a phone forgets that it
+// used a key for this device.
+func (book *faultBook) forgetsKey(p *phone, target *device) bool {
+	writer, reader := &deviceName{number: p.Number}, deviceName{number: target.phone.Number, id: target.ID}
+	return book.use(faultReuseKeys, func(rule *fault) bool {
+		return rule.concerns(writer) && (rule.To == "" || rule.To == reader.number) && rule.isDue(reader)
+	}) != nil
+}
+
+// isDue counts what is encrypted for a device; each n-th time is due.
+func (one *fault) isDue(reader deviceName) bool {
+	if one.encrypted == nil {
+		one.encrypted = map[deviceName]int{}
+	}
+	one.encrypted[reader]++
+	return one.encrypted[reader]%max(one.Every, 1) == 0
+}
+
+// keepsMail asks whether what a device confirms stays in its mailbox.
+func (book *faultBook) keepsMail(c *connection) bool {
+	return book.useFor(faultKeepMail, c) != nil
 }
 
 // mediaCode is the HTTP status by which an upload or a download fails, or 0.

@@ -239,6 +239,42 @@ func TestADamagedMessageIsAskedForAgain(t *testing.T) {
 	}
 }
 
+// The library takes a second message under one key for a repeat and confirms it unread. What comes again shows it.
+func TestAPhoneThatReusesAKeyIsNotUnderstoodTheSecondTime(t *testing.T) {
+	sim := startSimulation(t)
+	c := sim.link(anna)
+	sim.phone(budi)
+	sim.fault(fields{"kind": "reuseKeys", "phone": budi, "to": anna, "every": 2})
+	ids := map[string]string{}
+	for _, words := range []string{"key 0", "key 1", "key 1 again", "key 2"} {
+		ids[words] = sim.write(budi, fields{"to": anna, "text": words})
+	}
+	for _, words := range []string{"key 0", "key 1", "key 2"} {
+		c.awaitText(words)
+	}
+	sim.awaitSent(budi, ids["key 1 again"], "delivered")
+	if unread := count(c, func(m *events.Message) bool { return m.Info.ID == ids["key 1 again"] }); unread != 0 {
+		t.Error("the library reads what was encrypted under a used key")
+	}
+}
+
+func TestKeptMailComesAgainAtTheNextLogin(t *testing.T) {
+	sim := startSimulation(t)
+	c := sim.link(anna)
+	sim.phone(budi)
+	sim.fault(fields{"kind": "keepMail", "phone": anna, "count": 1})
+	kept := sim.write(budi, fields{"to": anna, "text": "kept"})
+	c.awaitText("kept")
+	sim.awaitSent(budi, kept, "delivered")
+	c.Disconnect()
+	before := sim.stats().MessagesOut
+	sim.reconnects(c)
+	eventually(t, "the mailbox is empty", func() bool { return sim.stats().Pending == 0 })
+	if again := sim.stats().MessagesOut - before; again != 1 {
+		t.Errorf("%d messages came again", again)
+	}
+}
+
 func TestATimelockIsToldWithItsEndAndStopsFirstMessages(t *testing.T) {
 	sim := startSimulation(t)
 	c := sim.link(anna)

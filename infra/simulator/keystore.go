@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 
+	"go.mau.fi/libsignal/protocol"
 	"go.mau.fi/whatsmeow/store"
 	"go.mau.fi/whatsmeow/types"
 	"go.mau.fi/whatsmeow/util/keys"
@@ -19,8 +20,12 @@ type signalRows struct {
 	number string
 }
 
+func (net *network) signalRowsOf(p *phone) *signalRows {
+	return &signalRows{net: net, number: p.Number}
+}
+
 func (net *network) signalDevice(p *phone) *store.Device {
-	rows := &signalRows{net: net, number: p.Number}
+	rows := net.signalRowsOf(p)
 	identity := keyPair(p.Identity)
 	return &store.Device{
 		IdentityKey:    identity,
@@ -87,6 +92,12 @@ func (rows *signalRows) PutSession(ctx context.Context, address string, session 
 	}
 	rows.net.book.put(rows.key("session", address), repaired(before, session))
 	return nil
+}
+
+// rollBack puts a session back to what it was, as a client does that stores an
+// older copy over a newer one.
+func (rows *signalRows) rollBack(address *protocol.SignalAddress, session []byte) {
+	rows.net.book.put(rows.key("session", address.String()), session)
 }
 
 func (rows *signalRows) PutManySessions(ctx context.Context, sessions map[string][]byte) error {

@@ -183,7 +183,7 @@ func (net *network) receiveReceipt(c *connection, receipt *stanza) error {
 	if kind == "retry" {
 		net.counts.retryReceipts++
 	}
-	if arrivalReceipts[kind] {
+	if arrivalReceipts[kind] && !net.faults.keepsMail(c) {
 		for _, id := range idsOf(receipt) {
 			net.confirm(c.device, "message", id, "", attribute(receipt, "to"), attribute(receipt, "participant"))
 		}

@@ -140,32 +140,42 @@ func (net *network) stanzaFor(p *phone, target *device, to types.JID, id string,
 	return stanza{Tag: "message", Attrs: attrs, Content: parts}
 }
 
-// encrypt opens a session with the device when there is none.
+// encrypt opens a session with the device when there is none. A phone that
+// reuses keys has the session afterwards as it was before.
 func (net *network) encrypt(p *phone, target *device, plain []byte) (stanza, error) {
+	if err := net.ensureSession(p, target); err != nil {
+		return stanza{}, fmt.Errorf("no session with a device: %w", err)
+	}
 	address := signalAddress(target)
-	open, err := p.signal.ContainsSession(background, address)
+	before, err := p.signal.Sessions.GetSession(background, address.String())
 	if err != nil {
 		return stanza{}, err
-	}
-	if !open {
-		taken, err := net.takeBundle(target)
-		if err == nil {
-			err = openSession(p, target, taken)
-		}
-		if err != nil {
-			return stanza{}, fmt.Errorf("no session with a device: %w", err)
-		}
 	}
 	builder := session.NewBuilderFromSignal(p.signal, address, serializer)
 	sealed, err := session.NewCipher(builder, address).Encrypt(background, padded(plain))
 	if err != nil {
 		return stanza{}, err
 	}
+	if net.faults.forgetsKey(p, target) {
+		net.signalRowsOf(p).rollBack(address, before)
+	}
 	kind := "msg"
 	if sealed.Type() == protocol.PREKEY_TYPE {
 		kind = "pkmsg"
 	}
 	return stanza{Tag: "enc", Attrs: attributes{"v": "2", "type": kind}, Content: sealed.Serialize()}, nil
+}
+
+func (net *network) ensureSession(p *phone, target *device) error {
+	open, err := p.signal.ContainsSession(background, signalAddress(target))
+	if err != nil || open {
+		return err
+	}
+	taken, err := net.takeBundle(target)
+	if err != nil {
+		return err
+	}
+	return openSession(p, target, taken)
 }
 
 func openSession(p *phone, target *device, keys bundle) error {
