@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"go.mau.fi/whatsmeow/store"
 	"go.mau.fi/whatsmeow/types"
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
 )
 
 // This file: messages that were read but not yet handled, and sent messages kept for retry receipts.
@@ -23,7 +25,7 @@ const outgoingLife = 7 * 24 * time.Hour
 
 type eventHash [32]byte
 
-// bufferedEvent is a message that was decrypted and whose handler has not said yes yet.
+// bufferedEvent is a message that was decrypted and whose handler has not said yes yet; without plaintext it has.
 type bufferedEvent struct {
 	Hash      []byte `msgpack:"h"`
 	Plaintext []byte `msgpack:"p"`
@@ -83,6 +85,31 @@ func (s *keyStore) GetBufferedEvent(ctx context.Context, hash [32]byte) (*store.
 	return nil, nil
 }
 
+// missedAppeared tells whether another owner has stored a message since it was asked for here and not found.
+func (s *keyStore) missedAppeared(ctx context.Context) (bool, error) {
+	var keys [][]byte
+	for _, hash := range s.missedHashes() {
+		if s.knownEvent(hash) == nil {
+			keys = append(keys, s.eventKey(hash[:]))
+		}
+	}
+	if len(keys) == 0 {
+		return false, nil
+	}
+	rows, err := s.archive.read(ctx, bson.D{{Key: "ev", Value: bson.D{{Key: "$in", Value: keys}}}},
+		options.Find().SetLimit(1).SetProjection(bson.D{{Key: "stamp", Value: 1}}))
+	if err != nil {
+		return false, s.failed(ctx, err)
+	}
+	return len(rows) > 0, nil
+}
+
+func (s *keyStore) missedHashes() []eventHash {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Keys(s.missed.entries))
+}
+
 func (s *keyStore) knownEvent(hash eventHash) *store.BufferedEvent {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -116,24 +143,28 @@ func (s *keyStore) ClearBufferedEventPlaintext(ctx context.Context, hash [32]byt
 	if err := s.ready(context.WithoutCancel(ctx)); err != nil { // the connection may have ended just now
 		return err
 	}
-	s.mu.Lock()
-	s.handled.put(hash, time.Now())
-	s.forgetEvent(hash)
-	s.mu.Unlock()
 	id := s.handledID(hash)
 	s.queue.add(id, upsert(id, "$set", bson.D{
 		{Key: "ev", Value: [][]byte{s.eventKey(hash[:])}}, {Key: "exp", Value: time.Now().Add(bufferedEventLife)},
 	}), nil)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.handled.put(hash, time.Now())
+	s.forgetEvent(hash)
 	return nil
 }
 
-// forgetEvent takes a handled event out of the ratchet in memory, so that its next write drops it.
+// forgetEvent drops a handled event's text from the ratchet in memory; its next write drops the rest.
 func (s *keyStore) forgetEvent(hash eventHash) {
 	known, waiting := s.pending[hash]
 	delete(s.pending, hash)
 	if r, ok := s.claimed.get(known.ratchet); waiting && ok {
 		twin := r.copied()
-		twin.Events = slices.DeleteFunc(twin.Events, func(e bufferedEvent) bool { return eventHash(e.Hash) == hash })
+		for i := range twin.Events {
+			if eventHash(twin.Events[i].Hash) == hash {
+				twin.Events[i].Plaintext = nil
+			}
+		}
 		s.claimed.put(known.ratchet, twin)
 	}
 }

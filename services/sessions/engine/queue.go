@@ -70,6 +70,14 @@ func (q *writeBehind) peek(key string) (plaintext []byte, found bool) {
 	return entry.plaintext, found && entry.plaintext != nil
 }
 
+// holds tells whether a write is not done yet.
+func (q *writeBehind) holds(key string) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	_, found := q.waiting[key]
+	return found
+}
+
 // discard drops what waits under a prefix, after whatever of it is being written now.
 func (q *writeBehind) discard(prefix string) {
 	q.writing.Lock()

@@ -5,16 +5,18 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
 	"github.com/vmihailenco/msgpack/v5"
+	"go.mau.fi/libsignal/signalerror"
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 )
 
-// bufferedEventLife is how long WhatsApp may deliver a message again.
-const bufferedEventLife = 14 * 24 * time.Hour
+// bufferedEventLife is how long WhatsApp may deliver a message again: its privacy policy says 30 days.
+const bufferedEventLife = 31 * 24 * time.Hour
 
 // ratchet is everything that changes together when a message of one remote address is read: the Signal record, the
 // identity, and the messages that were read but not yet handled. One document, hence one atomic write. A group's sender
@@ -105,7 +107,7 @@ func (s *keyStore) decode(doc document) (*ratchet, error) {
 
 // change is the write that turns the stored document into this ratchet.
 func (s *keyStore) change(id string, r *ratchet) (*change, error) {
-	r.Events = slices.DeleteFunc(r.Events, s.isDone)
+	r.Events = s.stillNeeded(r.Events)
 	plaintext, err := msgpack.Marshal(r)
 	if err != nil {
 		return nil, err
@@ -123,12 +125,24 @@ func (s *keyStore) change(id string, r *ratchet) (*change, error) {
 	return c, nil
 }
 
-// isDone tells which buffered events need not be stored any more.
-func (s *keyStore) isDone(e bufferedEvent) bool {
+// stillNeeded drops events whose hash is kept elsewhere or too old to come again. A handled one stays, without its text,
+// until its own row is written: otherwise a crash in between would make a repeat look like another message.
+func (s *keyStore) stillNeeded(events []bufferedEvent) []bufferedEvent {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, handled := s.handled.get(eventHash(e.Hash))
-	return handled || e.Inserted < time.Now().Add(-bufferedEventLife).UnixMilli()
+	oldest := time.Now().Add(-bufferedEventLife).UnixMilli()
+	var needed []bufferedEvent
+	for _, event := range events {
+		_, handled := s.handled.get(eventHash(event.Hash))
+		if event.Inserted < oldest || (handled && !s.queue.holds(s.handledID(eventHash(event.Hash)))) {
+			continue
+		}
+		if handled {
+			event.Plaintext = nil
+		}
+		needed = append(needed, event)
+	}
+	return needed
 }
 
 // save writes changed ratchets in one round trip; afterwards they are what load returns.
@@ -250,20 +264,42 @@ func (s *keyStore) DoDecryptionTxn(ctx context.Context, decrypt func(context.Con
 	return s.saveDecryption(ctx, e)
 }
 
+// errUsedKey says that an earlier message had used this one's key. It does not wrap the library's ErrOldCounter, which the
+// library takes for a repeat and confirms unread. A repeat has bytes that GetBufferedEvent knows and is not decrypted, so
+// this is another message: the library asks its sender for it again.
+var errUsedKey = errors.New("the key of this message was used before")
+
 // afterFailedDecryption drops the changes. When the previous owner read this very message between our look for it and
 // our claim of the ratchet, the failure is only ours: the next login finds the message buffered.
 func (s *keyStore) afterFailedDecryption(ctx context.Context, e *edit, err error) error {
-	for _, r := range e.fresh {
+	if s.holdsMissed(e.fresh) {
+		return s.failed(ctx, errOvertaken)
+	}
+	if !errors.Is(err, signalerror.ErrOldCounter) {
+		return err
+	}
+	appeared, lookErr := s.missedAppeared(ctx)
+	if lookErr != nil {
+		return lookErr
+	}
+	if appeared {
+		return s.failed(ctx, errOvertaken)
+	}
+	return fmt.Errorf("%w: %s", errUsedKey, err)
+}
+
+// holdsMissed tells whether one of these ratchets holds a message that was asked for and not found.
+func (s *keyStore) holdsMissed(ratchets []*ratchet) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range ratchets {
 		for _, event := range r.Events {
-			s.mu.Lock()
-			_, asked := s.missed.get(eventHash(event.Hash))
-			s.mu.Unlock()
-			if asked {
-				return s.failed(ctx, errOvertaken)
+			if _, asked := s.missed.get(eventHash(event.Hash)); asked {
+				return true
 			}
 		}
 	}
-	return err
+	return false
 }
 
 var errTwoRatchets = errors.New("one decryption changed two addresses: their write would not be atomic")

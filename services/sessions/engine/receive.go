@@ -137,9 +137,10 @@ func isBroadcast(chat types.JID) bool {
 	return chat == types.StatusBroadcastJID || chat.Server == types.NewsletterServer
 }
 
-// onUndecryptable leaves out what its sender says is not worth a word, such as a reaction.
+// onUndecryptable leaves out what its sender says is not worth a word, such as a reaction, and what the phone tells its
+// devices alone.
 func (c *connection) onUndecryptable(e *events.UndecryptableMessage) bool {
-	if isBroadcast(e.Info.Chat) || e.DecryptFailMode == events.DecryptFailHide {
+	if isBroadcast(e.Info.Chat) || e.DecryptFailMode == events.DecryptFailHide || e.Info.Category == "peer" {
 		return true
 	}
 	chat, sender, err := c.sides(e.Info.MessageSource)
