@@ -61,6 +61,11 @@ class SimulatedNetwork:
         answer = await self._call("POST", f"/phones/{number}/messages", json={"to": to, "type": "text", "text": text})
         return str(answer["id"])
 
+    async def sent(self, number: str) -> list[Json]:
+        """What the person wrote, and how far it came, as the phone was told."""
+        rows = (await self._call("GET", f"/phones/{number}/messages"))["messages"]
+        return [dict(row) for row in rows]
+
     async def scan(self, number: str, code: str) -> None:
         """The person scans a QR code."""
         await self._call("POST", f"/phones/{number}/scan", json={"qr": code})
