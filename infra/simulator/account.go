@@ -57,7 +57,7 @@ type phone struct {
 	arrivals map[string]*shownMessage
 	sent     map[string]*sentMessage
 	typings  []typing            // what it was shown lately
-	watchers map[*device]bool    // devices that hold this account's device list
+	watchers map[*device]bool    // devices that asked for this account's device list
 	state    map[string][][]byte // app state: the patches of each collection, from version 1
 }
 

@@ -191,6 +191,7 @@ type statistics struct {
 	MessagesOut      int64   `json:"messagesOut"`
 	Undecryptable    int64   `json:"undecryptable"`    // arrivals a phone could not open
 	RetryReceipts    int64   `json:"retryReceipts"`    // of linked devices, for what they could not open
+	LookUps          int64   `json:"lookUps"`          // of linked devices, for people, their devices, and groups
 	Uploads          int64   `json:"uploads"`          // files that clients uploaded
 	StanzasPerSecond float64 `json:"stanzasPerSecond"` // from clients, over the last ten seconds
 	Goroutines       int     `json:"goroutines"`
@@ -205,6 +206,7 @@ func (c *call) getStats() (int, any, error) {
 			MessagesOut:      c.network.counts.messagesOut,
 			Undecryptable:    c.network.counts.undecryptable,
 			RetryReceipts:    c.network.counts.retryReceipts,
+			LookUps:          c.network.counts.lookUps,
 			Uploads:          c.network.media.uploads.Load(),
 			StanzasPerSecond: c.network.counts.rate.perSecond(now()),
 			Goroutines:       runtime.NumGoroutine(),

@@ -52,6 +52,7 @@ const (
 	faultTimelock     = "timelock"
 	faultPasskey      = "passkey"
 	faultCloseAtOnce  = "closeAtOnce"
+	faultUntoldDevice = "untoldDevice"
 	faultRestart      = "restart"
 	faultServerKey    = "serverKey"
 )
@@ -76,6 +77,7 @@ var faultKinds = map[string]struct{ needsCode, atOnce bool }{
 	faultTimelock:     {},
 	faultPasskey:      {},
 	faultCloseAtOnce:  {},
+	faultUntoldDevice: {},
 	faultRestart:      {atOnce: true},
 	faultServerKey:    {atOnce: true},
 }
@@ -282,6 +284,12 @@ func (book *faultBook) pauseBeforeClose(c *connection) time.Duration {
 		return 0
 	}
 	return politePause
+}
+
+// withholdsChange asks whether nobody is told of a device that came or went.
+func (book *faultBook) withholdsChange(d *device) bool {
+	name := &deviceName{number: d.phone.Number, id: d.ID}
+	return book.use(faultUntoldDevice, func(rule *fault) bool { return rule.concerns(name) }) != nil
 }
 
 // loginFailure is what a refused login is told, or nil.

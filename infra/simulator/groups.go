@@ -154,19 +154,3 @@ func (net *network) tellPeople(g *group, by *phone, people []string, change stan
 	}
 	return nil
 }
-
-// strangersAmong asks whether a message for a group names devices of people
-// who are not in it, or leaves out some that are.
-func (net *network) strangersAmong(sender *device, g *group, named map[*device]bool) bool {
-	for _, member := range net.groupDevices(g.jid()) {
-		if member != sender && !named[member] {
-			return true
-		}
-	}
-	for one := range named {
-		if one != nil && !g.has(one.phone.Number) {
-			return true
-		}
-	}
-	return false
-}

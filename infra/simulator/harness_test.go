@@ -211,6 +211,8 @@ type client struct {
 	kept *clientStore
 	mu   sync.Mutex
 	seen []any
+	told []*stanza          // notifications as they came in
+	acks map[string]*stanza // of messages, by their id
 	bell *sync.Cond
 	veto func(any) bool // true: the handler fails
 }
@@ -232,8 +234,9 @@ func (sim *simulation) clientOf(kept *clientStore) *client {
 	if os.Getenv("SIMULATOR_CLIENT_LOG") != "" {
 		log = waLog.Stdout("client", "DEBUG", false)
 	}
-	c := &client{Client: whatsmeow.NewClient(kept.reopened(), log), t: sim.t, kept: kept}
+	c := &client{t: sim.t, kept: kept, acks: map[string]*stanza{}}
 	c.bell = sync.NewCond(&c.mu)
+	c.Client = whatsmeow.NewClient(kept.reopened(), stanzaLog{log, c})
 	transport := &http.Client{Transport: toEndpoint{address(sim.ready.Endpoint)}}
 	c.SetWebsocketHTTPClient(transport)
 	c.SetPreLoginHTTPClient(transport)
@@ -255,6 +258,48 @@ func (c *client) record(event any) bool {
 	c.seen = append(c.seen, event)
 	c.bell.Broadcast()
 	return true
+}
+
+// stanzaLog is the library's log, which shows every stanza.
+type stanzaLog struct {
+	waLog.Logger
+	client *client
+}
+
+func (l stanzaLog) Sub(module string) waLog.Logger { return stanzaLog{l.Logger.Sub(module), l.client} }
+
+func (l stanzaLog) Debugf(format string, args ...any) {
+	l.Logger.Debugf(format, args...)
+	for _, one := range args {
+		if node, is := one.(*stanza); is {
+			l.client.take(node)
+		}
+	}
+}
+
+func (c *client) take(node *stanza) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case node.Attrs["from"] == nil: // its own
+	case node.Tag == "notification":
+		c.told = append(c.told, node)
+	case node.Tag == "ack" && attribute(node, "class") == "message":
+		c.acks[attribute(node, "id")] = node
+	}
+}
+
+// notifications are those of a type that came in so far.
+func (c *client) notifications(kind string) []*stanza {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var found []*stanza
+	for _, node := range c.told {
+		if attribute(node, "type") == kind {
+			found = append(found, node)
+		}
+	}
+	return found
 }
 
 func (c *client) connect() {

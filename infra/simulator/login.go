@@ -86,7 +86,7 @@ func (net *network) unlink(d *device) error {
 	if err != nil {
 		return err
 	}
-	return net.announceDevices(p)
+	return net.announceDevice(d, deviceRemoved)
 }
 
 // forgetDevice removes the rows of a device, and the sessions with it that
@@ -104,31 +104,4 @@ func (net *network) forgetDevice(d *device) {
 		delete(p.watchers, d)
 		_ = p.signal.Sessions.DeleteSession(background, address)
 	}
-}
-
-// announceDevices tells the clients that hold an account's device list that it
-// changed. The list lives in their memory only, so telling those connected now
-// is enough; the rest learn it from the ack of their next message.
-func (net *network) announceDevices(p *phone) error {
-	for watcher := range p.watchers {
-		if watcher.connection == nil {
-			continue
-		}
-		for _, from := range p.names() {
-			if p.HideNumber && from.Server == types.DefaultUserServer {
-				continue
-			}
-			changed := stanza{Tag: "update", Attrs: attributes{"device_hash": deviceListHash(jidsOf(p.allDevices(), from.Server))}}
-			err := net.tell(watcher.connection, stanza{
-				Tag:     "notification",
-				Attrs:   attributes{"from": from, "type": "devices", "id": newStanzaID(), "t": unixSeconds(now())},
-				Content: []stanza{changed},
-			})
-			if err != nil {
-				return err
-			}
-		}
-	}
-	clear(p.watchers)
-	return nil
 }

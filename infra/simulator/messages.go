@@ -40,7 +40,7 @@ func (net *network) receiveMessage(c *connection, message *stanza) error {
 	if net.faults.withholdsAck(c, net.numberOf(to)) {
 		return nil
 	}
-	return net.acknowledge(c, message, net.staleDevices(c.device, message))
+	return net.acknowledge(c, message, net.deviceHash(c.device, message))
 }
 
 func (net *network) acknowledge(c *connection, message *stanza, extra attributes) error {
@@ -141,32 +141,4 @@ func opensSession(encrypted []stanza) bool {
 		}
 	}
 	return false
-}
-
-// staleDevices tells a sender, by the hash of the right list, that it encrypted
-// for other devices than there are.
-func (net *network) staleDevices(sender *device, message *stanza) attributes {
-	to := jidAttribute(message, "to")
-	participants, listed := message.GetOptionalChildByTag("participants")
-	if !listed {
-		return nil
-	}
-	named := map[*device]bool{}
-	for _, one := range participants.GetChildren() {
-		named[net.find(jidAttribute(&one, "jid"))] = true
-	}
-	p := net.account(to)
-	switch {
-	case to.Server == types.GroupServer && net.strangersAmong(sender, net.groups[to.User], named):
-		return attributes{"phash": deviceListHash(jidsOf(net.groupDevices(to), types.HiddenUserServer))}
-	case p == nil || p == sender.phone:
-		return nil
-	}
-	devices := append(p.allDevices(), sender.phone.allDevices()...)
-	for _, d := range devices {
-		if d != sender && !named[d] {
-			return attributes{"phash": deviceListHash(jidsOf(devices, to.Server))}
-		}
-	}
-	return nil
 }

@@ -174,16 +174,6 @@ func TestAnotherDeviceOfTheSenderSeesWhatWasSent(t *testing.T) {
 	second.awaitText("from the phone")
 }
 
-func TestADeviceLinkedMeanwhileGetsTheNextMessage(t *testing.T) {
-	sim := startSimulation(t)
-	a := sim.link(anna)
-	sim.phone(budi)
-	a.send(person(budi), "3EB001", text("to the phone alone"))
-	b := sim.link(budi)
-	a.send(person(budi), "3EB002", text("to both"))
-	b.awaitText("to both")
-}
-
 func TestWhoIsNotOnWhatsAppIsSaid(t *testing.T) {
 	sim := startSimulation(t)
 	c := sim.link(anna)

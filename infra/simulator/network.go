@@ -153,6 +153,7 @@ type counts struct {
 	messagesOut   int64
 	undecryptable int64
 	retryReceipts int64
+	lookUps       int64
 	rate          rate
 }
 

@@ -198,7 +198,7 @@ func (net *network) receivePairResult(c *connection, result *stanza) error {
 		return fmt.Errorf("a pairing result without a signature")
 	}
 	d := net.keepDevice(c, content(signed))
-	if err := net.announceDevices(d.phone); err != nil {
+	if err := net.announceDevice(d, deviceAdded); err != nil {
 		return err
 	}
 	c.identify(d)

@@ -3,15 +3,9 @@
 package main
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
-	"fmt"
-	"sort"
 	"strings"
 
-	"go.mau.fi/whatsmeow/proto/waAdv"
 	"go.mau.fi/whatsmeow/types"
-	"google.golang.org/protobuf/proto"
 )
 
 // receiveQuery answers an iq; what nobody here knows gets an empty result.
@@ -29,6 +23,9 @@ func (net *network) receiveQuery(c *connection, query *stanza) error {
 	}
 	if code := net.faults.queryCode(c, attribute(query, "xmlns")); code != 0 {
 		return net.refuse(c, query, code, refusalTexts[code])
+	}
+	if kind := attribute(query, "xmlns"); kind == "usync" || kind == "w:g2" {
+		net.counts.lookUps++
 	}
 	switch attribute(query, "xmlns") + " " + subject {
 	case "encrypt count":
@@ -215,59 +212,4 @@ func (net *network) contactNode(c *connection, contact stanza, asked usyncQuesti
 	}
 	known, err := net.knownOf(c, p, asked)
 	return stanza{Tag: "user", Attrs: attrs, Content: append([]stanza{state}, known...)}, err
-}
-
-// deviceListNode lists an account's devices with the list its phone signed.
-func deviceListNode(p *phone) (stanza, error) {
-	var list []stanza
-	var valid []uint32
-	for _, d := range p.allDevices() {
-		attrs := attributes{"id": decimal(int(d.ID))}
-		if !d.isPhone() {
-			attrs["key-index"] = decimal(int(d.ID))
-		}
-		list = append(list, stanza{Tag: "device", Attrs: attrs})
-		valid = append(valid, uint32(d.ID))
-	}
-	details, err := proto.Marshal(&waAdv.ADVKeyIndexList{
-		RawID:        proto.Uint32(p.RawID),
-		Timestamp:    proto.Uint64(uint64(now().Unix())),
-		CurrentIndex: proto.Uint32(uint32(p.LastDevice)),
-		ValidIndexes: valid,
-	})
-	if err != nil {
-		return stanza{}, err
-	}
-	signed, err := proto.Marshal(&waAdv.ADVSignedKeyIndexList{
-		Details:             details,
-		AccountSignatureKey: p.signal.IdentityKey.Pub[:],
-		AccountSignature:    sign(p.signal.IdentityKey, deviceListPrefix, details),
-	})
-	if err != nil {
-		return stanza{}, err
-	}
-	return stanza{Tag: "devices", Content: []stanza{
-		{Tag: "device-list", Content: list},
-		{Tag: "key-index-list", Attrs: attributes{"ts": unixSeconds(now())}, Content: signed},
-	}}, nil
-}
-
-func jidsOf(devices []*device, server string) []types.JID {
-	var jids []types.JID
-	for _, d := range devices {
-		jids = append(jids, d.jid(server))
-	}
-	return jids
-}
-
-// deviceListHash is the "phash" by which client and server compare the devices
-// they believe a message goes to.
-func deviceListHash(jids []types.JID) string {
-	var names []string
-	for _, jid := range jids {
-		names = append(names, jid.ADString())
-	}
-	sort.Strings(names)
-	sum := sha256.Sum256([]byte(strings.Join(names, "")))
-	return fmt.Sprintf("2:%s", base64.RawStdEncoding.EncodeToString(sum[:6]))
 }
