@@ -53,6 +53,7 @@ const (
 	faultPasskey      = "passkey"
 	faultCloseAtOnce  = "closeAtOnce"
 	faultUntoldDevice = "untoldDevice"
+	faultWrongHash    = "wrongHash"
 	faultRestart      = "restart"
 	faultServerKey    = "serverKey"
 )
@@ -78,6 +79,7 @@ var faultKinds = map[string]struct{ needsCode, atOnce bool }{
 	faultPasskey:      {},
 	faultCloseAtOnce:  {},
 	faultUntoldDevice: {},
+	faultWrongHash:    {},
 	faultRestart:      {atOnce: true},
 	faultServerKey:    {atOnce: true},
 }
@@ -290,6 +292,12 @@ func (book *faultBook) pauseBeforeClose(c *connection) time.Duration {
 func (book *faultBook) withholdsChange(d *device) bool {
 	name := &deviceName{number: d.phone.Number, id: d.ID}
 	return book.use(faultUntoldDevice, func(rule *fault) bool { return rule.concerns(name) }) != nil
+}
+
+// hashesWrongly asks whether the hash in an ack is one of no devices.
+func (book *faultBook) hashesWrongly(d *device) bool {
+	name := &deviceName{number: d.phone.Number, id: d.ID}
+	return book.use(faultWrongHash, func(rule *fault) bool { return rule.concerns(name) }) != nil
 }
 
 // loginFailure is what a refused login is told, or nil.
