@@ -55,6 +55,7 @@ type connection struct {
 	dropSocket context.CancelFunc
 	work       tasks // everything that runs for this connection
 	online     chan struct{}
+	fanout     *fanout
 
 	mu         sync.Mutex // also puts the events in order
 	phase      phase
@@ -71,7 +72,7 @@ func newConnection(s *session, r *openRequest, ks *keyStore, device *store.Devic
 	if err != nil {
 		return nil, err
 	}
-	c := &connection{session: s, number: r.Connection, link: r.Link, fence: r.Fence, store: ks, online: make(chan struct{})}
+	c := &connection{session: s, number: r.Connection, link: r.Link, fence: r.Fence, store: ks, online: make(chan struct{}), fanout: newFanout()}
 	c.ctx, c.cancel = context.WithCancel(s.worker.ctx)
 	c.socket, c.dropSocket = context.WithCancel(context.WithoutCancel(s.worker.ctx)) // a worker that stops hangs up too
 	c.pairedTold = device.ID != nil
@@ -80,7 +81,7 @@ func newConnection(s *session, r *openRequest, ks *keyStore, device *store.Devic
 	ks.onFailure = c.storeFailed
 	ks.mu.Unlock()
 	device.Log = libraryLog{s.name, "store"}
-	c.client = whatsmeow.NewClient(device, libraryLog{s.name, "client"})
+	c.client = whatsmeow.NewClient(device, clientLog{libraryLog{s.name, "client"}, c.stanzaReceived, c.stanzaSent})
 	c.session.worker.network.attach(c.client, proxy)
 	c.configure(r.DeviceName)
 	return c, nil

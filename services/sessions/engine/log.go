@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"go.mau.fi/libsignal/logger"
+	waBinary "go.mau.fi/whatsmeow/binary"
 	waLog "go.mau.fi/whatsmeow/util/log"
 )
 
@@ -71,6 +72,37 @@ func (l libraryLog) Debugf(string, ...any)             {}
 
 func (l libraryLog) Sub(module string) waLog.Logger {
 	return libraryLog{l.session, l.module + "/" + module}
+}
+
+// clientLog is a client's log. The library shows it each stanza: the only place where a client sees them as they are on the
+// wire.
+type clientLog struct {
+	libraryLog
+	received, sent func(*waBinary.Node)
+}
+
+func (l clientLog) Sub(module string) waLog.Logger {
+	below := libraryLog{l.session, l.module + "/" + module}
+	switch module {
+	case "Recv":
+		return stanzaLog{below, l.received}
+	case "Send":
+		return stanzaLog{below, l.sent}
+	}
+	return below
+}
+
+type stanzaLog struct {
+	libraryLog
+	seen func(*waBinary.Node)
+}
+
+func (l stanzaLog) Debugf(_ string, args ...any) {
+	for _, arg := range args {
+		if node, is := arg.(*waBinary.Node); is {
+			l.seen(node)
+		}
+	}
 }
 
 func (l libraryLog) write(level, format string, args []any) {

@@ -157,10 +157,14 @@ func (c *connection) handOver(ctx context.Context, id string, to types.JID, mess
 	defer hanging.Stop()
 	sendCtx, release := c.store.forSending(ctx)
 	defer release()
+	c.fanout.begin(id, message.message)
 	response, err := c.client.SendMessage(sendCtx, to, message.message, whatsmeow.SendRequestExtra{ID: id, Timeout: sendTimeout})
 	reply := outcome(response.Timestamp, err, c.store.broken() != nil)
 	if err != nil {
 		logEvent("warn", "a message was not acknowledged", "session", c.session.name, "connection", c.number, "message", id, "error", err)
+		return reply
 	}
+	release()
+	c.sendToMissed(ctx)
 	return reply
 }
