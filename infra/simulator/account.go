@@ -9,10 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"go.mau.fi/util/random"
 	"go.mau.fi/whatsmeow/store"
 	"go.mau.fi/whatsmeow/types"
-	"go.mau.fi/whatsmeow/util/keys"
 )
 
 // phoneRecord is what the journal keeps of a person's phone.
@@ -133,19 +131,14 @@ func (net *network) saveDevice(d *device) { net.book.put(deviceKey(d), d.deviceR
 
 // makePhone creates an account: a person whose phone scanned nothing yet.
 func (net *network) makePhone(number, name string) *phone {
-	identity := keys.NewKeyPair()
-	signed := identity.CreateSignedPreKey(1)
-	p := net.addPhone(phoneRecord{
-		Number:          number,
-		Name:            name,
-		LID:             fmt.Sprint(100_000_000_000_001 + len(net.phones)),
-		Identity:        identity.Priv[:],
-		SignedPreKey:    signed.Priv[:],
-		SignedSignature: signed.Signature[:],
-		Registration:    fromBigEndian(random.Bytes(2))&0x3fff + 1,
-		RawID:           fromBigEndian(random.Bytes(3)),
-		behaviour:       behaviour{Deliver: true, Online: true, OnWhatsApp: true, Addressing: byLID},
-	})
+	record := phoneRecord{
+		Number:    number,
+		Name:      name,
+		LID:       fmt.Sprint(100_000_000_000_001 + len(net.phones)),
+		behaviour: behaviour{Deliver: true, Online: true, OnWhatsApp: true, Addressing: byLID},
+	}
+	record.giveKeys()
+	p := net.addPhone(record)
 	net.savePhone(p)
 	return p
 }

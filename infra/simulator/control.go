@@ -42,6 +42,7 @@ func (s *server) serveControl(listener net.Listener) {
 		"PATCH /phones/{number}":            (*call).patchPhone,
 		"POST /phones/{number}/scan":        (*call).postScan,
 		"POST /phones/{number}/unlink":      (*call).postUnlink,
+		"POST /phones/{number}/reinstall":   (*call).postReinstall,
 		"POST /phones/{number}/messages":    (*call).postMessage,
 		"GET /phones/{number}/messages":     (*call).getMessages,
 		"POST /phones/{number}/passkey":     (*call).postPasskey,

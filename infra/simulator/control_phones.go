@@ -255,6 +255,10 @@ func (c *call) postUnlink() (int, any, error) {
 	})
 }
 
+func (c *call) postReinstall() (int, any, error) {
+	return c.withPhone(func(p *phone) (any, error) { return p.view(), c.network.reinstall(p) })
+}
+
 func (c *call) postMessage() (int, any, error) {
 	var written writing
 	if err := c.read(&written); err != nil {

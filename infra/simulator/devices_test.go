@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"go.mau.fi/whatsmeow/types"
+	"go.mau.fi/whatsmeow/types/events"
 )
 
 // devicesOf asks the network for a person's devices by LID, past what a client remembers.
@@ -160,5 +161,26 @@ func TestTheAckHashesTheDevicesThatThereAre(t *testing.T) {
 	sim.call("POST", "/phones/"+budi+"/unlink", fields{}, nil)
 	if ack := a.ackOf(person(budi), "3EB005"); attribute(ack, "phash") != everybody() {
 		t.Fatalf("a device that is gone is acknowledged with %s", ack)
+	}
+}
+
+func TestAPhoneThatIsSetUpAnewHasOtherKeysAndNoDevices(t *testing.T) {
+	sim := startSimulation(t)
+	a := sim.link(anna)
+	b := sim.link(budi)
+	a.send(person(budi), "3EB001", text("before"))
+	b.awaitText("before")
+	sim.call("POST", "/phones/"+budi+"/reinstall", fields{}, nil)
+	awaited(b, "the end of the link", whichever[*events.LoggedOut])
+	told := a.awaitNotification("encrypt", 0)
+	if _, is := told.GetOptionalChildByTag("identity"); !is || jidAttribute(told, "lid").Server != types.HiddenUserServer {
+		t.Fatalf("told as %s", told)
+	}
+	sim.kill()
+	sim.restart()
+	sim.reconnects(a)
+	a.send(person(budi), "3EB002", text("after")) // for the former keys: the phone asks again
+	if rows := sim.inboxOf(budi, 2); rows[1].Text != "after" {
+		t.Fatalf("shown as %+v", rows)
 	}
 }
