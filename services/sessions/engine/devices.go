@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"slices"
 	"strings"
 
@@ -29,33 +30,52 @@ func (c *connection) stanzaReceived(node *waBinary.Node) {
 	case "ack":
 		c.fanout.acknowledged(node)
 	case "notification":
-		if changesDevices(node) {
-			c.work.start(func() { c.forgetDevicesOf(node) })
+		_, newIdentity := node.GetOptionalChildByTag("identity")
+		switch kind := node.Attrs["type"]; {
+		case kind == "devices":
+			c.work.start(func() { c.devicesChanged(node) })
+		case kind == "encrypt" && newIdentity:
+			c.work.start(func() { c.identityChanged(node) })
 		}
 	}
 }
 
-// changesDevices tells a device that was linked or removed, and a phone that was set up anew, from other notifications.
-func changesDevices(node *waBinary.Node) bool {
-	switch node.Attrs["type"] {
-	case "devices":
-		return true
-	case "encrypt":
-		_, identity := node.GetOptionalChildByTag("identity")
-		return identity
-	}
-	return false
+// accountOf is whom a notification is about, under both names: the library looks only for the one that it is from, and
+// keeps lists and sessions under the LID.
+func (c *connection) accountOf(node *waBinary.Node) (both, error) {
+	attrs := node.AttrGetter()
+	return c.forms(c.ctx, attrs.JID("from"), attrs.OptionalJIDOrEmpty("lid"))
 }
 
-// forgetDevicesOf drops the device list of the account that a notification is about, under both of its names. The library
-// looks for it under the one that the notification is from, and keeps it under the one that was written to.
-func (c *connection) forgetDevicesOf(node *waBinary.Node) {
-	attrs := node.AttrGetter()
-	account, err := c.forms(c.ctx, attrs.JID("from"), attrs.OptionalJIDOrEmpty("lid"))
+// devicesChanged drops the list of an account that linked or removed a device. A failing key store ends the connection,
+// and the lists with it.
+func (c *connection) devicesChanged(node *waBinary.Node) {
+	if account, err := c.accountOf(node); err == nil {
+		c.dropDevices(account.pn, account.lid)
+	}
+}
+
+// identityChanged drops what was agreed with an account whose phone was set up anew: it could not open the next message,
+// and would have to ask for it again.
+func (c *connection) identityChanged(node *waBinary.Node) {
+	account, err := c.accountOf(node)
 	if err != nil {
-		return // the key store failed, and ends the connection
+		return
 	}
 	c.dropDevices(account.pn, account.lid)
+	if c.store.ratchets.acquire(c.ctx) != nil {
+		return
+	}
+	defer c.store.ratchets.release()
+	for _, name := range []types.JID{account.pn, account.lid} {
+		if name.IsEmpty() {
+			continue
+		}
+		user := name.SignalAddressUser()
+		if err := errors.Join(c.store.DeleteAllSessions(c.ctx, user), c.store.DeleteAllIdentities(c.ctx, user)); err != nil {
+			return
+		}
+	}
 }
 
 // dropDevices makes the library ask for device lists anew: it drops one when it is told of an update.

@@ -5,9 +5,11 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
+	"go.mau.fi/whatsmeow/types"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -20,7 +22,7 @@ var waysToHearOfADevice = map[string]map[string]any{
 }
 
 // counted is what the network has counted of its linked devices so far.
-type counted struct{ MessagesIn, LookUps int }
+type counted struct{ MessagesIn, LookUps, Undecryptable int }
 
 func (sim *simulation) counted() counted {
 	sim.t.Helper()
@@ -30,7 +32,7 @@ func (sim *simulation) counted() counted {
 }
 
 func (c counted) since(before counted) counted {
-	return counted{c.MessagesIn - before.MessagesIn, c.LookUps - before.LookUps}
+	return counted{c.MessagesIn - before.MessagesIn, c.LookUps - before.LookUps, c.Undecryptable - before.Undecryptable}
 }
 
 // linkAnother links one more device to a contact's phone: a session that only listens.
@@ -242,5 +244,47 @@ func TestASendAnswersInTimeThoughTheDeviceThatItMissedTakesLonger(t *testing.T) 
 	}).named()
 	if _, sent := reply.(*sentReply); !sent {
 		t.Errorf("answered with %+v", reply)
+	}
+}
+
+// A phone that was set up anew cannot open what is encrypted for its former keys: nobody should have to ask again.
+func TestAPhoneThatWasSetUpAnewReadsTheNextMessage(t *testing.T) {
+	sim := startSimulation(t)
+	o := startWorker(t, testArchive(t), sim)
+	c := o.link(sim, "s1", ours)
+	sim.call("POST", "/phones", map[string]any{"number": theirs, "name": "T"})
+	o.mustSend("s1", theirs, "3EB0000001", content{Type: "text", Text: "before"})
+	lid, err := c.store.GetLIDForPN(t.Context(), types.NewJID(theirs, types.DefaultUserServer))
+	must(t, err)
+	sim.call("POST", "/phones/"+theirs+"/reinstall", map[string]any{})
+	soon(t, "the old session to be forgotten", func() bool {
+		known, err := c.store.HasSession(t.Context(), lid.SignalAddress().String())
+		return err == nil && !known
+	})
+	o.mustSend("s1", theirs, "3EB0000002", content{Type: "text", Text: "after"})
+	sim.untilShown(theirs, "after")
+	if unread := sim.counted().Undecryptable; unread != 0 {
+		t.Errorf("%d messages did not open", unread)
+	}
+	sim.writes(theirs, map[string]any{"to": ours, "type": "text", "text": "an answer"})
+	o.until("message", "s1", func(e map[string]any) bool { return e["text"] == "an answer" })
+	if o.count("undecryptable", "s1") != 0 {
+		t.Error("the answer did not open at first")
+	}
+}
+
+func (sim *simulation) untilShown(number, text string) {
+	sim.t.Helper()
+	soon(sim.t, text+" to be shown", func() bool {
+		return slices.ContainsFunc(sim.inbox(number), func(row map[string]any) bool { return row["text"] == text })
+	})
+}
+
+func soon(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !holds(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited %s for %s", patience, what)
+		}
 	}
 }
