@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"go.mau.fi/whatsmeow/types"
+	"go.mau.fi/whatsmeow/types/events"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -286,5 +287,30 @@ func soon(t testing.TB, what string, holds func() bool) {
 		if time.Now().After(deadline) {
 			t.Fatalf("waited %s for %s", patience, what)
 		}
+	}
+}
+
+// The library forgets a member as it does when it hears of a leaving: the list of the group's people is the stale one.
+func TestAMessageForAGroupGoesAgainToAMemberThatItMissed(t *testing.T) {
+	sim := startSimulation(t)
+	o := startWorker(t, testArchive(t), sim)
+	c := o.link(sim, "s1", ours)
+	group := sim.group(ours, theirs, cici)
+	o.mustSendTo("s1", group, "3EB0000001", "to all")
+	lid, err := c.store.GetLIDForPN(t.Context(), types.NewJID(theirs, types.DefaultUserServer))
+	must(t, err)
+	jid, err := types.ParseJID(group)
+	must(t, err)
+	c.client.DangerousInternals().UpdateGroupParticipantCache(&events.GroupInfo{JID: jid, Leave: []types.JID{lid}})
+	before := sim.counted()
+	o.mustSendTo("s1", group, "3EB0000002", "to all again")
+	if cost := sim.counted().since(before); cost.MessagesIn != 2 || cost.LookUps != 1 {
+		t.Errorf("it took %+v", cost)
+	}
+	sim.untilShown(theirs, "to all again")
+	before = sim.counted()
+	o.mustSendTo("s1", group, "3EB0000003", "to a right list")
+	if cost := sim.counted().since(before); cost.MessagesIn != 1 || cost.LookUps != 0 {
+		t.Errorf("the next one took %+v", cost)
 	}
 }
