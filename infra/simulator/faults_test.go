@@ -262,6 +262,10 @@ func TestKeptMailComesAgainAtTheNextLogin(t *testing.T) {
 	sim := startSimulation(t)
 	c := sim.link(anna)
 	sim.phone(budi)
+	eventually(t, "what the phone shares after a link is confirmed", func() bool {
+		stats := sim.stats()
+		return stats.MessagesOut > 0 && stats.Pending == 0
+	})
 	sim.fault(fields{"kind": "keepMail", "phone": anna, "count": 1})
 	kept := sim.write(budi, fields{"to": anna, "text": "kept"})
 	c.awaitText("kept")
