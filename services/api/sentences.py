@@ -17,6 +17,17 @@ class Sentence(msgspec.Struct, frozen=True):
     id: str
 
 
+class Phrase(msgspec.Struct, frozen=True):
+    """A part of a sentence, such as the reason that a parameter gives."""
+
+    en: str
+    id: str
+
+    def in_language(self, language: str) -> str:
+        """The phrase in `en` or `id`."""
+        return self.id if language == "id" else self.en
+
+
 SENTENCES: dict[ApiError, Sentence] = {
     ApiError.VALIDATION_FAILED: Sentence(
         400, "The request is not valid: {reason}.", "Permintaan tidak valid: {reason}."
@@ -211,9 +222,10 @@ class _Named(dict[str, object]):
 
 
 def sentence(code: ApiError, language: str, params: dict[str, object]) -> str:
-    """The sentence of this code in `en` or `id`."""
+    """The sentence of this code in `en` or `id`; a parameter that is a Phrase is put in that language too."""
     row = SENTENCES[code]
-    return (row.id if language == "id" else row.en).format_map(_Named(params))
+    said = {name: each.in_language(language) if isinstance(each, Phrase) else each for name, each in params.items()}
+    return (row.id if language == "id" else row.en).format_map(_Named(said))
 
 
 def language_of(accept_language: str) -> str:

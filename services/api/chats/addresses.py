@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from libs.contracts.records import ChatRow
 from libs.runtime.mongo import Database
 from services.api.chats import store_chats
-from services.api.messages.phones import Recipient, is_group
+from services.api.messages.jids import is_group
+from services.api.messages.phones import Recipient
 from services.api.messages.store_messages import PERSON
 from services.api.sessions import store_sessions
 

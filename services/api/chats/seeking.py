@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
-
 import msgspec
 
-from services.api.messages.phones import InvalidPhone, international_digits
+from services.api.messages.numerals import Written, in_plain_characters, written_in
+from services.api.messages.phones import Recipient, recipient_of
 
 FEWEST_DIGITS = 3
 """Fewer stand in nearly every number."""
-
-_NOT_DIGITS = re.compile(r"[^0-9]")
 
 
 class Sought(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,8 +26,19 @@ def sought_chats(text: str, country: str) -> Sought | None:
     written = text.replace("\0", "").strip()
     if not written:
         return None
-    found = international_digits(written, country)
-    if isinstance(found, InvalidPhone):
+    part = written_in(in_plain_characters(written))
+    if not isinstance(part, Written):
         return Sought(text=written)
-    forms = dict.fromkeys([found, _NOT_DIGITS.sub("", written)])
+    forms = dict.fromkeys([*_whole(written, country), _as_abroad(part, country), part.digits])
     return Sought(text=written, digits=tuple(form for form in forms if len(form) >= FEWEST_DIGITS))
+
+
+def _whole(written: str, country: str) -> list[str]:
+    found = recipient_of(written, country)
+    return [found.display] if isinstance(found, Recipient) else []
+
+
+def _as_abroad(part: Written, country: str) -> str:
+    if part.has_plus or not part.digits.startswith("0"):
+        return part.digits
+    return country + part.digits[1:]

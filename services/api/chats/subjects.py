@@ -11,7 +11,7 @@ from services.api.chats import store_groups
 from services.api.chats.seeking import Sought
 from services.api.context import Edge
 from services.api.errors import Refusal
-from services.api.messages.phones import is_group
+from services.api.messages.jids import is_group
 from services.api.sessions import store_sessions
 from services.api.sessions.asking import asked
 from services.api.sessions.views import CONNECTED

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from libs.contracts.records import ChatLine, ChatRow
-from services.api.messages.phones import is_group
+from services.api.messages.jids import is_group
 from services.api.messages.views import Paging
 from services.api.times import Time, iso, iso_or_none
 

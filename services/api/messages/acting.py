@@ -17,7 +17,7 @@ from services.api.errors import Refusal, unavailable
 from services.api.live.hub import Watch, WatchedFrame
 from services.api.messages import store_messages
 from services.api.messages.finding import message_of
-from services.api.messages.phones import is_group
+from services.api.messages.jids import is_group
 from services.api.messages.replies import chat_of, sender_of
 from services.api.messages.sending import check_session, refusal_of_failed
 from services.api.requests import nats_headers

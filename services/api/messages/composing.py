@@ -1,4 +1,4 @@
-"""Reads what every send says in the same way: recipient, text, content with a medium, and the wishes in the headers."""
+"""Reads what every send says in the same way: text, content with a medium, and the wishes in the headers."""
 
 from __future__ import annotations
 
@@ -8,14 +8,12 @@ from typing import Any
 from litestar import Request
 
 from libs.contracts.content import Audio, Content, Document, Image, Sticker, Text, Video, Voice
-from libs.contracts.errors import ApiError
 from services.api.context import Edge
-from services.api.errors import Refusal, invalid
+from services.api.errors import invalid
 from services.api.media import kinds
 from services.api.media.kinds import Kind
 from services.api.media.store_media import StoredMedium
 from services.api.media.uploads import header_of
-from services.api.messages.phones import InvalidPhone, Recipient, recipient_of
 from services.api.messages.sending import Wishes
 
 MOST_TEXT = 65_536
@@ -29,16 +27,6 @@ def wishes_of(edge: Edge, request: Request[Any, Any, Any]) -> Wishes:
     key, prefer = header_of(request, b"idempotency-key"), header_of(request, b"prefer")
     wait = _WAIT.search(prefer) if prefer else None
     return Wishes(key=key or None, wait_s=min(float(wait[1]), edge.settings.wait_most_s) if wait else 0.0)
-
-
-def recipient(edge: Edge, written: str, *, path: str = "phone") -> Recipient:
-    """Whom the message goes to. Raises Refusal INVALID_PHONE."""
-    found = recipient_of(written, edge.settings.default_country)
-    if isinstance(found, InvalidPhone):
-        raise Refusal(
-            ApiError.INVALID_PHONE, details={"fields": [{"path": path, "reason": found.reason}]}, reason=found.reason
-        )
-    return found
 
 
 def text_content(text: str, *, path: str = "message") -> Text:

@@ -14,7 +14,8 @@ from services.api.media.kinds import Kind
 from services.api.media.sources import fetched_medium, inline_medium, known_medium
 from services.api.media.store_media import StoredMedium
 from services.api.messages import replies, templates, vcards
-from services.api.messages.composing import media_content, recipient, text_content
+from services.api.messages.composing import media_content, text_content
+from services.api.messages.jids import is_group
 from services.api.messages.new_messages import (
     AnyAddressed,
     AnyNewMessage,
@@ -33,8 +34,9 @@ from services.api.messages.new_messages import (
     NewVideo,
     NewVoice,
 )
-from services.api.messages.phones import Recipient, is_group
+from services.api.messages.phones import Recipient
 from services.api.messages.previews import fetched_preview, link_in
+from services.api.messages.recipients import recipient
 from services.api.messages.sending import Draft
 from services.api.times import now
 
@@ -50,7 +52,7 @@ async def draft_of(edge: Edge, session: SessionRecord, body: AnyNewMessage) -> D
     not_before = departure(body.send_at, now())
     if isinstance(body, NewReaction):
         return await _reaction(edge, session, body, not_before)
-    to = recipient(edge, body.to, path="to")
+    to = await recipient(edge, session, body.to, path="to")
     context = await _context_of(edge, session, body, to)
     content, fresh = await _content_of(edge, session, body)
     return Draft(
@@ -90,7 +92,7 @@ async def _content_of(edge: Edge, session: SessionRecord, body: AnyAddressed) ->
         case NewLocation():
             return _location(body), None
         case NewContact():
-            return _contact(edge, body), None
+            return await _contact(edge, session, body), None
         case NewPoll():
             return _poll(body), None
         case NewImage() | NewVideo() | NewDocument() | NewAudio() | NewVoice() | NewSticker():
@@ -105,7 +107,7 @@ def _location(body: NewLocation) -> Location:
     )
 
 
-def _contact(edge: Edge, body: NewContact) -> Contact:
+async def _contact(edge: Edge, session: SessionRecord, body: NewContact) -> Contact:
     if body.vcard is not None:
         if body.phones:
             raise invalid("phones", "a contact is given as a vcard, or as a name and phones")
@@ -119,7 +121,7 @@ def _contact(edge: Edge, body: NewContact) -> Contact:
         raise invalid("name", "a contact needs a vcard, or a name and phones")
     if not body.phones:
         raise invalid("phones", "a contact needs at least one phone number")
-    people = _people(edge, body.phones, path="phones")
+    people = await _people(edge, session, body.phones, path="phones")
     return Contact(name=body.name, vcard=vcards.vcard_of(body.name, [person.display for person in people]))
 
 
@@ -169,7 +171,8 @@ async def _reaction(edge: Edge, session: SessionRecord, body: NewReaction, not_b
         raise invalid("emoji", "it is not an emoji")
     row = await replies.cited(edge, session, body.message_id, path="messageId")
     if body.to is not None:
-        replies.check_chat(row, recipient(edge, body.to, path="to"), path="messageId")
+        to = await recipient(edge, session, body.to, path="to")
+        await replies.check_chat(edge, row, to, path="messageId")
     content = Reaction(wa_id=row.wa_id, sender=replies.sender_of(row), emoji=body.emoji)
     return Draft(
         session=session,
@@ -196,22 +199,22 @@ async def _context_of(edge: Edge, session: SessionRecord, body: AnyAddressed, to
     quote: Quote | None = None
     if body.reply_to is not None:
         row = await replies.cited(edge, session, body.reply_to, path="replyTo")
-        replies.check_chat(row, to, path="replyTo")
+        await replies.check_chat(edge, row, to, path="replyTo")
         quote = replies.quote_of(row)
     mentions: list[str] = []
     if isinstance(body, NewText | NewCaptioned) and body.mentions:
-        mentions = [person.jid for person in _people(edge, body.mentions, path="mentions")]
+        mentions = [person.jid for person in await _people(edge, session, body.mentions, path="mentions")]
     preview = await _preview_of(edge, body) if isinstance(body, NewText) and body.link_preview else None
     if quote is None and not mentions and preview is None:
         return None
     return Context(quote=quote, mentions=mentions, preview=preview)
 
 
-def _people(edge: Edge, written: Sequence[str], *, path: str) -> list[Recipient]:
+async def _people(edge: Edge, session: SessionRecord, written: Sequence[str], *, path: str) -> list[Recipient]:
     """The people that a list names, each once. Raises Refusal INVALID_PHONE, VALIDATION_FAILED."""
     people: dict[str, Recipient] = {}
     for number, each in enumerate(written):
-        person = recipient(edge, each, path=f"{path}[{number}]")
+        person = await recipient(edge, session, each, path=f"{path}[{number}]")
         if is_group(person.jid) or (path == "phones" and "@" in person.display):
             raise invalid(f"{path}[{number}]", "this is no person's phone number")
         people[person.jid] = person

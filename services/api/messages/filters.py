@@ -104,6 +104,7 @@ async def _addresses_of(
 ) -> tuple[str, tuple[str, ...]]:
     """As messages show it (digits of a phone number in any spelling, else the JID), and the contact's other ones."""
     found = recipient_of(chat, edge.settings.default_country)
-    if not isinstance(found, Recipient):
+    person = found if isinstance(found, Recipient) else found.doubtful
+    if person is None:
         return chat, ()
-    return found.display, await further_addresses(edge.database, caller.customer_id, sessions, found)
+    return person.display, await further_addresses(edge.database, caller.customer_id, sessions, person)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from libs.contracts.content import Quote
 from libs.contracts.errors import ApiError
 from libs.contracts.records import MessageRow, SessionRecord
+from services.api.chats.addresses import further_addresses
 from services.api.context import Edge
 from services.api.errors import Refusal
 from services.api.messages.finding import message_of
@@ -22,9 +23,12 @@ async def cited(edge: Edge, session: SessionRecord, message_id: str, *, path: st
     return row
 
 
-def check_chat(row: MessageRow, to: Recipient, *, path: str) -> None:
-    """Raises Refusal OTHER_CHAT unless the message belongs to the chat that is written to."""
-    if to.jid != row.chat_jid and to.display != row.chat:
+async def check_chat(edge: Edge, row: MessageRow, to: Recipient, *, path: str) -> None:
+    """Raises Refusal OTHER_CHAT unless the message belongs to the chat that is written to, by whichever address."""
+    if to.jid == row.chat_jid or to.display == row.chat:
+        return
+    others = await further_addresses(edge.database, row.customer_id, [row.session_id], to)
+    if row.chat not in others:
         reason = f"that message belongs to the chat {row.chat}"
         raise Refusal(ApiError.OTHER_CHAT, details=_field(path, reason), reason=reason)
 

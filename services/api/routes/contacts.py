@@ -11,10 +11,13 @@ from litestar.params import JSONBody
 from msgspec import Meta
 
 from libs.contracts.calls import AskDone, CheckNumbers, NumbersChecked, ShowPresence
+from libs.contracts.records import SessionRecord
 from services.api.access.auth import Caller, session_for, signed_in_guard
+from services.api.chats import store_chats
 from services.api.context import Edge
-from services.api.messages.composing import recipient
-from services.api.messages.phones import InvalidPhone, Recipient, phone_of
+from services.api.messages.jids import is_group
+from services.api.messages.phones import NO_NUMBER, InvalidPhone, Recipient, recipient_of
+from services.api.messages.recipients import recipient
 from services.api.routes.sessions import SessionRef
 from services.api.sessions.asking import asked
 from services.api.sessions.views import Done
@@ -23,7 +26,7 @@ MOST_PHONES = 100
 
 
 class Numbers(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Phone numbers to be looked up, in any usual spelling."""
+    """Phone numbers to be looked up, in any usual spelling, or JIDs of people."""
 
     phones: Annotated[
         list[Annotated[str, Meta(min_length=1, max_length=64)]], Meta(min_length=1, max_length=MOST_PHONES)
@@ -31,8 +34,9 @@ class Numbers(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class CheckedNumber(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """One number: as it was written, its normalised form, and whether it is on WhatsApp.
+    """One number: as it was written, its normalised form, and whether it is on WhatsApp, under which JID.
 
+    The JID is WhatsApp's own spelling of the number, which may have other digits.
     `reason` says what is wrong with a number that cannot exist.
     """
 
@@ -64,20 +68,50 @@ async def check_numbers(
     """Who is on WhatsApp. Answers may be some minutes old."""
     caller.require("read")
     session = await session_for(edge, caller, session_ref)
-    people = [(written, phone_of(written, edge.settings.default_country)) for written in data.phones]
-    numbers = list(dict.fromkeys(person.display for _, person in people if isinstance(person, Recipient)))
+    found = [recipient_of(written, edge.settings.default_country) for written in data.phones]
+    numbers = list(dict.fromkeys(number for each in found if (number := _number_to_ask_for(each)) is not None))
     jids: dict[str, str | None] = {}
     if numbers:
         ask = CheckNumbers(session_id=session.id, phones=numbers)
         jids = (await asked(edge, session, ask, NumbersChecked)).jids
-    return CheckAnswer(data=[_checked(written, person, jids) for written, person in people])
+    return CheckAnswer(
+        data=[
+            _checked(written, each, jids)
+            if _number_to_ask_for(each)
+            else await _checked_without_number(edge, session, written, each)
+            for written, each in zip(data.phones, found, strict=True)
+        ]
+    )
 
 
-def _checked(written: str, person: Recipient | InvalidPhone, jids: dict[str, str | None]) -> CheckedNumber:
-    if isinstance(person, InvalidPhone):
-        return CheckedNumber(phone=written, number=None, on_whatsapp=False, jid=None, reason=person.reason)
-    jid = jids.get(person.display)
-    return CheckedNumber(phone=written, number=person.display, on_whatsapp=jid is not None, jid=jid)
+def _number_to_ask_for(found: Recipient | InvalidPhone) -> str | None:
+    """The digits that WhatsApp is asked for: also those that only the tables hold for impossible."""
+    person = found if isinstance(found, Recipient) else found.doubtful
+    return None if person is None or "@" in person.display else person.display
+
+
+def _checked(written: str, found: Recipient | InvalidPhone, jids: dict[str, str | None]) -> CheckedNumber:
+    number = _number_to_ask_for(found) or ""
+    jid = jids.get(number)
+    if isinstance(found, InvalidPhone) and jid is None:
+        return _no_number(written, found)
+    return CheckedNumber(phone=written, number=number, on_whatsapp=jid is not None, jid=jid)
+
+
+async def _checked_without_number(
+    edge: Edge, session: SessionRecord, written: str, found: Recipient | InvalidPhone
+) -> CheckedNumber:
+    """A LID is WhatsApp's own name for somebody; which number it has is known when the session has their chat."""
+    if isinstance(found, InvalidPhone):
+        return _no_number(written, found)
+    chat = await store_chats.chat_with(edge.database, session.customer_id, session.id, found.jid)
+    if chat is None or is_group(chat.chat_jid):
+        return _no_number(written, InvalidPhone(said=NO_NUMBER))
+    return CheckedNumber(phone=written, number=chat.phone, on_whatsapp=True, jid=chat.chat_jid)
+
+
+def _no_number(written: str, found: InvalidPhone) -> CheckedNumber:
+    return CheckedNumber(phone=written, number=None, on_whatsapp=False, jid=None, reason=found.reason)
 
 
 @post("/sessions/{session_ref:str}/presence", operation_id="show_presence", status_code=200)
@@ -86,8 +120,8 @@ async def show_presence(
 ) -> Done:
     """Show a chat that the session is typing or recording, or has stopped."""
     caller.require("send")
-    to = recipient(edge, data.to, path="to")
     session = await session_for(edge, caller, session_ref)
+    to = await recipient(edge, session, data.to, path="to")
     await asked(edge, session, ShowPresence(session_id=session.id, chat=to.jid, presence=data.state), AskDone)
     return Done(message="Presence shown")
 

@@ -21,12 +21,14 @@ from libs.contracts.calls import (
     ListGroups,
     ParticipantsChanged,
 )
+from libs.contracts.records import SessionRecord
 from services.api.access.auth import Caller, session_for, signed_in_guard
 from services.api.chats.subjects import keep_subjects
 from services.api.context import Edge
 from services.api.errors import invalid
-from services.api.messages.composing import recipient
-from services.api.messages.phones import is_group
+from services.api.messages.jids import is_group
+from services.api.messages.phones import Recipient, recipient_of
+from services.api.messages.recipients import recipient
 from services.api.routes.sessions import SessionRef
 from services.api.sessions.asking import asked
 from services.api.times import Time, iso_or_none
@@ -142,8 +144,8 @@ async def create_group(
     caller.require("send")
     if not data.subject.strip():
         raise invalid("subject", "a group has a name")
-    people = _people(edge, data.participants)
     session = await session_for(edge, caller, session_ref)
+    people = await _people(edge, session, data.participants)
     ask = CreateGroup(session_id=session.id, subject=data.subject.strip(), participants=list(people.values()))
     found = await asked(edge, session, ask, GroupsFound)
     await keep_subjects(edge, session, found.groups)
@@ -193,12 +195,13 @@ async def _changed(
     edge: Edge, caller: Caller, session_ref: str, group: str, action: str, participants: Sequence[str]
 ) -> ParticipantsAnswer:
     caller.require("send")
-    if not is_group(group):
+    found = recipient_of(group)
+    if not isinstance(found, Recipient) or not is_group(found.jid):
         raise invalid("group", "a group's JID looks like 120363021234567890@g.us")
-    people = _people(edge, participants)
     session = await session_for(edge, caller, session_ref)
+    people = await _people(edge, session, participants)
     ask: AnyAsk = ChangeParticipants(
-        session_id=session.id, group=group, action=action, participants=list(people.values())
+        session_id=session.id, group=found.jid, action=action, participants=list(people.values())
     )
     codes = (await asked(edge, session, ask, ParticipantsChanged)).codes
     shown = [_participant(written, jid, jid in codes, codes.get(jid)) for written, jid in people.items()]
@@ -206,11 +209,11 @@ async def _changed(
     return ParticipantsAnswer(data=shown, message=f"Done for {done} of {len(shown)}")
 
 
-def _people(edge: Edge, written: Sequence[str]) -> dict[str, str]:
+async def _people(edge: Edge, session: SessionRecord, written: Sequence[str]) -> dict[str, str]:
     """JIDs by what was written, each person once. Raises Refusal INVALID_PHONE, VALIDATION_FAILED."""
     people: dict[str, str] = {}
     for number, each in enumerate(written):
-        person = recipient(edge, each, path=f"participants[{number}]")
+        person = await recipient(edge, session, each, path=f"participants[{number}]")
         if is_group(person.jid):
             raise invalid(f"participants[{number}]", "this is a group, not a person")
         if person.jid not in people.values():

@@ -16,7 +16,8 @@ from libs.contracts.events import SessionStatus
 from services.api.access.auth import Caller, signed_in_guard
 from services.api.context import Edge
 from services.api.errors import Refusal, invalid
-from services.api.messages.composing import recipient
+from services.api.messages.phones import InvalidPhone, Recipient, recipient_of
+from services.api.messages.recipients import invalid_phone
 from services.api.routes.sessions import NO_STORE, SessionRef, seen_for
 from services.api.sessions import linking
 from services.api.sessions.asking import asked
@@ -80,9 +81,7 @@ async def request_pair_code(
 ) -> Response[PairCodeAnswer]:
     """A code to link the session with by typing it on the phone; begins the link when nothing else does."""
     caller.require("sessions")
-    person = recipient(edge, data.phone)
-    if not person.jid.endswith(PERSON):
-        raise invalid("phone", "this is no person's phone number")
+    person = _own_number(edge, data.phone)
     seen = await _linkable(edge, await seen_for(edge, caller, session_ref))
     ask = RequestPairCode(session_id=seen.record.id, phone=person.display)
     issued = await asked(edge, seen.record, ask, PairCodeIssued, within_s=PAIR_CODE_S)
@@ -90,6 +89,18 @@ async def request_pair_code(
     shown = PairCodeData(code=issued.code, expires_in=left_s, expires_at=iso(issued.expires_at))
     message = "Type this code on the phone: Linked devices, Link with phone number instead"
     return Response(PairCodeAnswer(data=shown, message=message), headers=NO_STORE)
+
+
+def _own_number(edge: Edge, written: str) -> Recipient:
+    """The number to be linked; one that the tables doubt is for WhatsApp to judge. Raises Refusal INVALID_PHONE, ..."""
+    found = recipient_of(written, edge.settings.default_country)
+    if isinstance(found, InvalidPhone):
+        if found.doubtful is None:
+            raise invalid_phone(found, "phone")
+        return found.doubtful
+    if not found.jid.endswith(PERSON):
+        raise invalid("phone", "this is no person's phone number")
+    return found
 
 
 async def _linkable(edge: Edge, seen: Seen) -> Seen:

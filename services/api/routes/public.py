@@ -23,8 +23,10 @@ from services.api.media.sources import inline_medium, known_medium
 from services.api.media.store_media import StoredMedium
 from services.api.media.uploads import Form, body_of, is_form, keep, received_form
 from services.api.messages import store_messages
-from services.api.messages.composing import media_content, recipient, text_content, wishes_of
-from services.api.messages.phones import Recipient
+from services.api.messages.composing import media_content, text_content, wishes_of
+from services.api.messages.numerals import DECIMAL, SHORTENED
+from services.api.messages.phones import InvalidPhone, Recipient
+from services.api.messages.recipients import invalid_phone, recipient
 from services.api.messages.sending import Accepted, Draft, accept, check_session
 from services.api.sessions import store_sessions
 from services.api.sessions.views import CONNECTED, in_dialect
@@ -43,7 +45,7 @@ MESSAGES = {
 class PublicSend(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A message in any of three dialects: `contentType` and `content`; `message`; or `type` and a field of its name."""
 
-    phone: str | int = ""
+    phone: str | int | float = ""
     content_type: str | None = None
     content: str | None = None
     message: str | None = None
@@ -133,7 +135,7 @@ async def send_message(
         async with received_form(edge, request) as form:
             return await _send_form(edge, request, session, caller, form)
     body = _decode(await body_of(request, most=edge.settings.body_bytes))
-    to = recipient(edge, _phone_of(body))
+    to = await recipient(edge, session, _phone_of(body))
     content, fresh = await _content_of(edge, session, body)
     return await _send(edge, request, session, caller, to, content, fresh)
 
@@ -172,7 +174,7 @@ async def _send_text(
     edge: Edge, request: Request[Any, Any, Any], session: SessionRecord, caller: Caller, phone: str, text: str
 ) -> Response[PublicAnswer]:
     await check_session(edge, session, connected=_requires_connection(request))
-    to, content = recipient(edge, _segment(phone)), text_content(_segment(text))
+    to, content = await recipient(edge, session, _segment(phone)), text_content(_segment(text))
     return await _send(edge, request, session, caller, to, content, None)
 
 
@@ -240,6 +242,8 @@ async def _readiness(edge: Edge, session: SessionRecord) -> ReadinessAnswer:
 def _phone_of(body: PublicSend) -> str:
     if body.phone == "":
         raise invalid("phone", "it is missing")
+    if isinstance(body.phone, float):
+        raise invalid_phone(InvalidPhone(said=SHORTENED if "e" in repr(body.phone) else DECIMAL), "phone")
     return str(body.phone)
 
 
@@ -284,7 +288,7 @@ async def _send_form(
         caption=form.fields.get("caption"),
         file_name=form.fields.get("fileName") or form.fields.get("filename"),
     )
-    to = recipient(edge, _phone_of(body))
+    to = await recipient(edge, session, _phone_of(body))
     if form.file is None:
         content, fresh = await _content_of(edge, session, body)
         return await _send(edge, request, session, caller, to, content, fresh)

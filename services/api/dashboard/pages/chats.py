@@ -28,7 +28,7 @@ from services.api.dashboard.visitors import Visitor
 from services.api.errors import invalid
 from services.api.messages import store_messages
 from services.api.messages.filters import sessions_asked
-from services.api.messages.phones import is_group
+from services.api.messages.jids import is_group
 from services.api.messages.store_messages import Wanted
 from services.api.sessions import store_sessions
 from services.api.sessions.store_sessions import Seen

@@ -25,8 +25,8 @@ from services.api.dashboard.visitors import Visitor
 from services.api.dashboard.words import saying
 from services.api.errors import Refusal
 from services.api.messages import store_messages
-from services.api.messages.phones import InvalidPhone, Recipient, is_group, recipient_of
-from services.api.messages.replies import PERSON
+from services.api.messages.jids import PERSON, is_group
+from services.api.messages.phones import InvalidPhone, Recipient, recipient_of
 from services.api.messages.store_messages import Wanted
 from services.api.sentences import sentence
 from services.api.sessions.asking import asked
@@ -154,7 +154,7 @@ def _said_of(found: Recipient | InvalidPhone | None, request: Request[Any, Any, 
         case None:
             return "", ""
         case InvalidPhone():
-            return "", sentence(ApiError.INVALID_PHONE, language, {"reason": found.reason})
+            return "", sentence(ApiError.INVALID_PHONE, language, {"reason": found.said})
         case Recipient():
             number = found.display if is_group(found.jid) else grouped_phone(found.display)
             return saying(language)("play.goes_to", number=number), ""
