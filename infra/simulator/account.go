@@ -5,6 +5,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"sort"
 	"strings"
 	"time"
@@ -38,6 +39,8 @@ type behaviour struct {
 	Addressing  string `json:"addressing"`  // how it names itself to devices: lid or pn
 	HideNumber  bool   `json:"hideNumber"`  // known to others by LID alone
 	InviteOnly  bool   `json:"inviteOnly"`  // is not added to groups
+
+	Aliases []string `json:"aliases,omitempty"` // other spellings of its number, known to look-ups alone
 }
 
 const (
@@ -155,6 +158,7 @@ func (net *network) addPhone(record phoneRecord) *phone {
 	p.devices[0] = &device{phone: p}
 	p.signal = net.signalDevice(p)
 	net.phones[p.Number], net.byLID[p.LID] = p, p
+	net.noteAliases(p)
 	return p
 }
 
@@ -233,6 +237,42 @@ func (net *network) account(jid types.JID) *phone {
 	default:
 		return nil
 	}
+}
+
+// lookedUp finds the phone that a look-up of a number answers with, or nil: a number may be dialled in several spellings,
+// of which WhatsApp knows one (Brazil's ninth digit).
+func (net *network) lookedUp(number string) *phone {
+	if p := net.phones[number]; p != nil {
+		return p
+	}
+	return net.byAlias[number]
+}
+
+func (net *network) noteAliases(p *phone) {
+	for alias, owner := range net.byAlias {
+		if owner == p {
+			delete(net.byAlias, alias)
+		}
+	}
+	for _, alias := range p.Aliases {
+		net.byAlias[alias] = p
+	}
+}
+
+// plainAliases reads other spellings of a phone's number; none may be another's.
+func (net *network) plainAliases(p *phone, written []string) ([]string, error) {
+	var aliases []string
+	for _, each := range written {
+		alias, err := plainNumber(each)
+		if err != nil {
+			return nil, err
+		}
+		if taken := net.lookedUp(alias); taken != nil && taken != p || alias == p.Number {
+			return nil, refusal{http.StatusConflict, "an alias is the number of a phone already"}
+		}
+		aliases = append(aliases, alias)
+	}
+	return aliases, nil
 }
 
 // find returns the device that a JID names, or nil.

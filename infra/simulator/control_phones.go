@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -108,8 +109,12 @@ func (c *call) patchPhone() (int, any, error) {
 		if wanted.Addressing != byLID && wanted.Addressing != byNumber {
 			return nil, refusal{http.StatusBadRequest, "addressing is lid or pn"}
 		}
+		if wanted.Aliases, err = c.network.plainAliases(p, wanted.Aliases); err != nil {
+			return nil, err
+		}
 		before := p.behaviour
 		p.behaviour = wanted
+		c.network.noteAliases(p)
 		c.network.savePhone(p)
 		if wanted.Online && !before.Online {
 			if err := c.network.emptyMailbox(p); err != nil {
@@ -132,6 +137,7 @@ func (kept behaviour) changed(body json.RawMessage) (behaviour, error) {
 		after := *kept.ReadAfterMS
 		kept.ReadAfterMS = &after
 	}
+	kept.Aliases = slices.Clone(kept.Aliases)
 	if len(body) == 0 {
 		return kept, nil
 	}

@@ -197,6 +197,29 @@ func TestWhoIsNotOnWhatsAppIsSaid(t *testing.T) {
 	}
 }
 
+func TestALookUpOfAnotherSpellingAnswersWithTheAccountsOwnNumber(t *testing.T) {
+	sim := startSimulation(t)
+	c := sim.link(anna)
+	sim.phone(budi)
+	const dialled = "5511987654321"
+	sim.call("PATCH", "/phones/"+budi, fields{"aliases": []string{"+" + dialled}}, nil)
+	sim.kill()
+	awaited(c, "disconnected", whichever[*events.Disconnected])
+	sim.restart()
+	sim.reconnects(c)
+	answers, err := c.IsOnWhatsApp(context.Background(), []string{"+" + dialled})
+	if err != nil || len(answers) != 1 || !answers[0].IsIn || answers[0].PhoneNumber.User != budi || answers[0].Query != "+"+dialled {
+		t.Fatalf("%+v: %v", answers, err)
+	}
+	if _, err := c.trySend(person(dialled), "3EB001", text("nobody's own number")); err == nil {
+		t.Error("a message went to a number that is nobody's own")
+	}
+	sim.call("PATCH", "/phones/"+budi, fields{"aliases": nil}, nil)
+	if answers, err = c.IsOnWhatsApp(context.Background(), []string{"+" + dialled}); err != nil || answers[0].IsIn {
+		t.Errorf("an alias that was taken away is answered: %+v: %v", answers, err)
+	}
+}
+
 func TestPhonesBehaveAsTold(t *testing.T) {
 	sim := startSimulation(t)
 	c := sim.link(anna)

@@ -22,6 +22,7 @@ type network struct {
 	book        *journal
 	phones      map[string]*phone // by number
 	byLID       map[string]*phone
+	byAlias     map[string]*phone // by other spellings of its number
 	groups      map[string]*group // by the user part of their JID
 	references  map[string]*reference
 	codes       map[string]*connection // waiting for a pairing code, by number
@@ -60,6 +61,7 @@ func openNetwork(dir string, root *keys.KeyPair, log *slog.Logger) (*network, er
 		book:        book,
 		phones:      map[string]*phone{},
 		byLID:       map[string]*phone{},
+		byAlias:     map[string]*phone{},
 		groups:      map[string]*group{},
 		references:  map[string]*reference{},
 		codes:       map[string]*connection{},

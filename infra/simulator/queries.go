@@ -201,7 +201,7 @@ func (net *network) contactNode(c *connection, contact stanza, asked usyncQuesti
 	number = strings.TrimPrefix(number, "+")
 	state := stanza{Tag: "contact", Attrs: attributes{"type": "out"}, Content: []byte(spelled)}
 	attrs := attributes{"jid": types.NewJID(number, types.DefaultUserServer)}
-	p := net.phones[number]
+	p := net.lookedUp(number)
 	if p == nil || !p.OnWhatsApp {
 		return stanza{Tag: "user", Attrs: attrs, Content: []stanza{state}}, nil
 	}
