@@ -228,6 +228,11 @@ func (s *keyStore) PutManyLIDMappings(ctx context.Context, mappings []store.LIDM
 	return nil
 }
 
+// putSpelling remembers whose another spelling of a number is; the account's own number stays what it is.
+func (s *keyStore) putSpelling(ctx context.Context, pn, lid types.JID) error {
+	return s.putLater(ctx, s.lidOfID(pn.User), []byte(lid.User))
+}
+
 // GetPNForLID keeps the device of the question; the answer is empty when the number is not known.
 func (s *keyStore) GetPNForLID(ctx context.Context, lid types.JID) (types.JID, error) {
 	if lid.Server != types.HiddenUserServer {

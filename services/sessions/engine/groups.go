@@ -28,7 +28,11 @@ func (s *session) createGroup(r *createGroupRequest) told {
 		return &failedReply{Code: "bad_request", Message: "a group needs a subject"}
 	}
 	return s.whileOnline(func(ctx context.Context, c *connection) (told, error) {
-		made, err := c.client.CreateGroup(ctx, whatsmeow.ReqCreateGroup{Name: r.Subject, Participants: people})
+		own, err := c.ownNumbers(ctx, people)
+		if err != nil {
+			return nil, err
+		}
+		made, err := c.client.CreateGroup(ctx, whatsmeow.ReqCreateGroup{Name: r.Subject, Participants: own})
 		if err != nil {
 			return nil, err
 		}
@@ -52,11 +56,15 @@ func (s *session) changeParticipants(r *changeParticipantsRequest) told {
 		return &failedReply{Code: "bad_request", Message: "a group's JID is needed, and one of add, remove, promote and demote"}
 	}
 	return s.whileOnline(func(ctx context.Context, c *connection) (told, error) {
-		changed, err := c.client.UpdateGroupParticipants(ctx, group, people, change)
+		own, err := c.ownNumbers(ctx, people)
 		if err != nil {
 			return nil, err
 		}
-		return c.codesTold(ctx, people, changed)
+		changed, err := c.client.UpdateGroupParticipants(ctx, group, own, change)
+		if err != nil {
+			return nil, err
+		}
+		return c.codesTold(ctx, people, own, changed)
 	})
 }
 
@@ -122,8 +130,9 @@ func (c *connection) personOf(ctx context.Context, participant types.GroupPartic
 	return c.forms(ctx, participant.JID, other)
 }
 
-// codesTold finds, for each JID that was asked about, what WhatsApp said of it; the answers may come in the other form.
-func (c *connection) codesTold(ctx context.Context, asked []types.JID, changed []types.GroupParticipant) (told, error) {
+// codesTold finds, for each JID that was asked about, what WhatsApp said of its own number; the answers may come in the
+// other form.
+func (c *connection) codesTold(ctx context.Context, asked, own []types.JID, changed []types.GroupParticipant) (told, error) {
 	said := map[types.JID]int{}
 	for _, participant := range changed {
 		person, err := c.personOf(ctx, participant)
@@ -133,9 +142,9 @@ func (c *connection) codesTold(ctx context.Context, asked []types.JID, changed [
 		said[person.pn], said[person.lid] = participant.Error, participant.Error
 	}
 	codes := make(map[string]*int, len(asked))
-	for _, jid := range asked {
+	for i, jid := range asked {
 		codes[jid.String()] = nil
-		if code := said[jid]; code != 0 {
+		if code := said[own[i]]; code != 0 {
 			codes[jid.String()] = &code
 		}
 	}

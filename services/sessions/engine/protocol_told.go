@@ -36,6 +36,8 @@ type pairCodeReply struct {
 type sentReply struct {
 	Type string `msgpack:"type"`
 	AtMS int64  `msgpack:"at_ms"`
+	// To is where the message went when WhatsApp knows the recipient under another number than was asked for.
+	To *string `msgpack:"to"`
 }
 
 type refusedReply struct {

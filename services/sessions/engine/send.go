@@ -81,10 +81,11 @@ func (s *session) deliver(r *sendRequest) told {
 	case <-ctx.Done():
 		return &unknownReply{Reason: "the message before this one is still in flight"}
 	}
-	if refused := c.reachable(ctx, to); refused != nil {
+	own, refused := c.reachable(ctx, to)
+	if refused != nil {
 		return refused
 	}
-	reply := c.handOver(ctx, r.MessageID, to, message)
+	reply := namingOwn(c.handOver(ctx, r.MessageID, own, message), to, own)
 	if message.again == nil || !mayBeTheUpload(reply) {
 		return reply
 	}
@@ -92,7 +93,7 @@ func (s *session) deliver(r *sendRequest) told {
 	if message, refused = s.compose(ctx, c, r, to); refused != nil {
 		return reply
 	}
-	return c.handOver(ctx, r.MessageID, to, message)
+	return namingOwn(c.handOver(ctx, r.MessageID, own, message), to, own)
 }
 
 // Codes that say why a message was refused, and that it was not for its medium: the number may not write to that contact,
@@ -116,26 +117,29 @@ func earlier(a, b time.Time) time.Time {
 	return b
 }
 
-// reachable asks whether a new number is on WhatsApp: the library's own answer to that is only a text.
-func (c *connection) reachable(ctx context.Context, to types.JID) told {
+// reachable asks whether a new number is on WhatsApp, and under which own number: the library's answer is only a text.
+func (c *connection) reachable(ctx context.Context, to types.JID) (types.JID, told) {
 	if to.Server != types.DefaultUserServer {
-		return nil
+		return to, nil
 	}
 	lid, err := c.store.GetLIDForPN(ctx, to)
 	if err == nil && !lid.IsEmpty() {
-		return nil
+		if to, err = c.ownNumber(ctx, to); err == nil {
+			return to, nil
+		}
 	}
 	var found map[string]types.JID
 	if err == nil {
 		found, err = c.whoIsOnWhatsApp(ctx, []string{to.User})
 	}
 	if err != nil {
-		return c.notReached(err)
+		return to, c.notReached(err)
 	}
-	if _, registered := found[to.User]; !registered {
-		return &notSentReply{Reason: "not_on_whatsapp", Message: "that number is not on WhatsApp"}
+	own, registered := found[to.User]
+	if !registered {
+		return to, &notSentReply{Reason: "not_on_whatsapp", Message: "that number is not on WhatsApp"}
 	}
-	return nil
+	return own, nil
 }
 
 // notReached says why the question before a send failed: nothing has left yet.

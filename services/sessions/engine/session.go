@@ -246,7 +246,7 @@ func (s *session) check(r *checkRequest) told {
 	})
 }
 
-// whoIsOnWhatsApp answers with the phone number's JID of those digits that are on WhatsApp.
+// whoIsOnWhatsApp answers, for those digits that are on WhatsApp, with the JID of the account's own number.
 func (c *connection) whoIsOnWhatsApp(ctx context.Context, phones []string) (map[string]types.JID, error) {
 	international := make([]string, len(phones))
 	for i, phone := range phones {
@@ -258,9 +258,12 @@ func (c *connection) whoIsOnWhatsApp(ctx context.Context, phones []string) (map[
 	}
 	found := map[string]types.JID{}
 	for _, answer := range answers {
-		if answer.IsIn {
-			phone := strings.TrimPrefix(answer.Query, "+")
-			found[phone] = types.NewJID(phone, types.DefaultUserServer)
+		if !answer.IsIn {
+			continue
+		}
+		phone := strings.TrimPrefix(answer.Query, "+")
+		if found[phone], err = c.learnNumber(ctx, phone, answer); err != nil {
+			return nil, err
 		}
 	}
 	return found, nil

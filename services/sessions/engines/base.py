@@ -361,9 +361,13 @@ class PairCodeReply(Wire, frozen=True, kw_only=True, tag="pair_code"):
 
 
 class Sent(Wire, frozen=True, kw_only=True, tag="sent"):
-    """WhatsApp's server acknowledged the message at `at_ms`. Only a receipt proves delivery."""
+    """WhatsApp's server acknowledged the message at `at_ms`. Only a receipt proves delivery.
+
+    `to` is the JID to which it went, when WhatsApp knows the recipient under another number than was asked for.
+    """
 
     at_ms: int
+    to: str | None = None
 
 
 class Refused(Wire, frozen=True, kw_only=True, tag="refused"):
@@ -390,7 +394,7 @@ class NotSent(Wire, frozen=True, kw_only=True, tag="not_sent"):
 
 
 class Checked(Wire, frozen=True, kw_only=True, tag="checked"):
-    """Per asked number: its JID, or null when it is not on WhatsApp."""
+    """Per asked number: the JID of the account's own number, or null when it is not on WhatsApp."""
 
     jids: dict[str, str | None]
 
