@@ -29,11 +29,15 @@ class Deliver(
     deadline: datetime
 
 
-class Delivered(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="Delivered", rename="camel"):
+class Delivered(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="Delivered", rename="camel", omit_defaults=True
+):
     """WhatsApp's server took the message at `at`. `epoch` is the answering owner's."""
 
     at: datetime
     epoch: int
+    to: str | None = None
+    """JID to which it went, when WhatsApp knows the recipient under another number than was asked for."""
 
 
 class NotDelivered(
@@ -157,7 +161,7 @@ class AskFailed(AskAnswer, frozen=True, kw_only=True, tag="AskFailed"):
 
 
 class NumbersChecked(AskAnswer, frozen=True, kw_only=True, tag="NumbersChecked"):
-    """By number: its JID, or null when it is not on WhatsApp."""
+    """By number: the JID of the account's own number, which may have other digits; null when it is not on WhatsApp."""
 
     jids: dict[str, str | None]
 

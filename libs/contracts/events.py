@@ -83,6 +83,8 @@ class MessageProgressed(Fact, frozen=True, kw_only=True, tag="MessageProgressed"
     """Error code, when it failed."""
     detail: str | None = None
     """One sentence for the customer, when it failed."""
+    to: str | None = None
+    """JID to which it was sent, when WhatsApp knows the recipient under another number than was asked for."""
 
 
 class MessageHeld(Fact, frozen=True, kw_only=True, tag="MessageHeld"):

@@ -330,7 +330,7 @@ class Lane:
             return
         match verdict:
             case retries.Sent():
-                self._end(attempt, rows.sent(attempt, verdict.at, now))
+                self._end(attempt, rows.sent(attempt, verdict.at, now, to=verdict.to))
                 self._show_no_wait()
             case retries.Refused() if before.handed_over:
                 until = now + timedelta(seconds=self._desk.terms.refusal_held_s)

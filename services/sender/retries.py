@@ -31,9 +31,10 @@ class Retries(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sent(msgspec.Struct, frozen=True, kw_only=True):
-    """WhatsApp took it."""
+    """WhatsApp took it; for another number than was asked for, if it says `to`."""
 
     at: datetime
+    to: str | None = None
 
 
 class Refused(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,7 +95,7 @@ def judge(answer: DeliverAnswer | Silence, *, vain: int, newest_epoch: int, retr
         case Silence.TIMED_OUT:
             return Unknown(again_in_s=pause_after(vain, retries))
         case Delivered():
-            return Sent(at=answer.at)
+            return Sent(at=answer.at, to=answer.to)
         case NotDelivered():
             if answer.left is not False:
                 return Unknown(again_in_s=_wish(answer) or pause_after(vain, retries))

@@ -162,11 +162,11 @@ def not_before(row: OutboxRow, due_at: datetime) -> OutboxRow:
     return replace(row, due_at=due_at)
 
 
-def sent(row: OutboxRow, at: datetime, now: datetime) -> OutboxRow:
-    """WhatsApp took the message at `at`."""
+def sent(row: OutboxRow, at: datetime, now: datetime, *, to: str | None = None) -> OutboxRow:
+    """WhatsApp took the message at `at`, for the number `to` where that is not the row's."""
     done = _done(row, at)
     row = replace(_finished(row, SENT, now), refunded=row.credits > 0 and row.status in RAISED_BY_RECEIPT, content=None)
-    return _telling(_telling(row, _progressed(row, at) if row.about is None else None), done)
+    return _telling(_telling(row, _progressed(row, at, to=to) if row.about is None else None), done)
 
 
 def failed(row: OutboxRow, code: str, detail: str, now: datetime) -> OutboxRow:
@@ -382,7 +382,7 @@ def _done(row: OutboxRow, at: datetime) -> Fact | None:
             return None
 
 
-def _progressed(row: OutboxRow, at: datetime) -> MessageProgressed:
+def _progressed(row: OutboxRow, at: datetime, *, to: str | None = None) -> MessageProgressed:
     return MessageProgressed(
         id=_fact_id(row, row.status, at),
         customer_id=row.customer_id,
@@ -394,6 +394,7 @@ def _progressed(row: OutboxRow, at: datetime) -> MessageProgressed:
         attempts=row.attempts,
         code=row.code,
         detail=row.detail,
+        to=to,
     )
 
 

@@ -103,6 +103,7 @@ class Store:
         self._states = database["session_states"]
         self._sessions = database["sessions"]
         self._messages = database["messages"]
+        self._chats = database["chats"]
         self._first_contacts = database["first_contacts"]
 
     # --- Group commits -----------------------------------------------------------------------------------------------
@@ -237,15 +238,22 @@ class Store:
         )
 
     async def knows(self, session_id: str, to: str) -> bool:
-        """Whether the session has reached this contact before, or the contact has written to it."""
+        """Whether the session has reached this contact before, or the contact has written to it, under any address."""
         if await self._first_contacts.find_one({"_id": f"{session_id}/{to}"}, {"_id": 1}) is not None:
             return True
         spoken: Document = {
             "sessionId": session_id,
-            "chat": to.removesuffix(rows.PHONE_JID),
+            "chat": {"$in": await self._addresses_of(session_id, to)},
             "$or": [{"direction": "in"}, {"sentAt": {"$ne": None}}],
         }
         return await self._messages.find_one(spoken, {"_id": 1}) is not None
+
+    async def _addresses_of(self, session_id: str, to: str) -> list[str]:
+        """How messages show this contact: as it is asked for, and as its chat is known besides."""
+        chat = await self._chats.find_one({"keys": f"{session_id}/{to}", "mergedInto": None}, {"keys": 1}) or {}
+        keys: list[str] = chat.get("keys", [])
+        jids = [to, *(key.removeprefix(f"{session_id}/") for key in keys)]
+        return list(dict.fromkeys(jid.removesuffix(rows.PHONE_JID) for jid in jids))
 
     # --- First contacts ----------------------------------------------------------------------------------------------
 

@@ -61,8 +61,8 @@ def answer_of(
     `restricted_until`: until when WhatsApp said that the number may write to nobody new.
     """
     match reply:
-        case engine.Sent(at_ms=at_ms):
-            return Delivered(at=moment_of(at_ms, now), epoch=epoch)
+        case engine.Sent(at_ms=at_ms, to=to):
+            return Delivered(at=moment_of(at_ms, now), epoch=epoch, to=to)
         case engine.Done():
             return Delivered(at=now, epoch=epoch)
         case engine.Refused(code=code) if code == CONTACT_HELD_BACK:

@@ -33,9 +33,9 @@ def content_of(fact: MessageQueued) -> dict[str, Any]:
     return {
         "message_id": fact.message_id,
         "type": type_of(content),
-        "to": _phone_of(fact.to),
+        "to": address_of(fact.to),
         "from_": None,
-        "chat": _phone_of(fact.to),
+        "chat": address_of(fact.to),
         "chat_jid": fact.to,
         "text": text_of(content),
         "caption": caption_of(content),
@@ -61,7 +61,7 @@ def _context_of(fact: MessageQueued) -> dict[str, Any]:
     quote = fact.context.quote
     return {
         "reply_to": None if quote is None else quote.wa_id,
-        "mentions": [_phone_of(jid) for jid in fact.context.mentions],
+        "mentions": [address_of(jid) for jid in fact.context.mentions],
     }
 
 
@@ -84,7 +84,7 @@ def incoming_of(fact: MessageReceived) -> dict[str, Any]:
         "media_ref": fact.media_ref,
         "details": fact.details,
         "reply_to": fact.reply_to,
-        "mentions": [_phone_of(jid) for jid in fact.mentions],
+        "mentions": [address_of(jid) for jid in fact.mentions],
         "created_at": as_stored(fact.at),
     }
 
@@ -98,6 +98,11 @@ def incoming_message_id(session_id: str, fact_id: str, at: datetime) -> str:
     return str(uuid.UUID(int=value))
 
 
-def _phone_of(jid: str) -> str:
+def address_of(jid: str) -> str:
     """The phone number in a JID that holds one, else the JID."""
     return jid.removesuffix(PHONE_JID)
+
+
+def jid_of(address: str) -> str:
+    """The JID of an address as `address_of` shows it."""
+    return address if "@" in address else address + PHONE_JID

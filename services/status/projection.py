@@ -32,7 +32,7 @@ from libs.contracts.events import (
 )
 from libs.contracts.records import HistoryEntry, MessageRow
 from services.status.amendments import amended, awaiting, completed, is_amendment
-from services.status.contents import content_of, incoming_of
+from services.status.contents import address_of, content_of, incoming_of
 from services.status.moments import as_stored
 from services.status.ranks import (
     generation_of,
@@ -44,6 +44,7 @@ from services.status.ranks import (
     was_delivered,
     was_read,
 )
+from services.status.reached import number_reached
 
 FOR_TIME = "schedule"
 """What a message waits for whose time has not come."""
@@ -127,12 +128,21 @@ def _queued(row: MessageRow, fact: MessageQueued, seq: int) -> MessageRow:
 def _progressed(row: MessageRow, fact: MessageProgressed, seq: int) -> MessageRow:
     if _is_of_an_earlier_generation(row, fact):
         return row
+    row = _in_chat_reached(row, fact, seq)
     rank = rank_after(row.rank, fact.status)
     attempts = max(row.attempts, fact.attempts)
     if rank is None:
         return row if attempts == row.attempts else replace(row, attempts=attempts, fact_seq=seq)
     entry = _entry(fact.status, fact, seq, reason=fact.code, detail=fact.detail, attempts=attempts)
     return replace(_raised(row, rank, entry), attempts=attempts)
+
+
+def _in_chat_reached(row: MessageRow, fact: MessageProgressed | ReceiptReceived, seq: int) -> MessageRow:
+    """The row in the chat of the recipient's own number; `row.to` stays as it was dialled."""
+    reached = number_reached(fact, row)
+    if reached is None or row.chat_jid == reached:
+        return row
+    return replace(row, chat=address_of(reached), chat_jid=reached, fact_seq=seq)
 
 
 def _is_of_an_earlier_generation(row: MessageRow, fact: MessageProgressed) -> bool:
@@ -152,6 +162,7 @@ def _held(row: MessageRow, fact: MessageHeld, seq: int) -> MessageRow:
 
 def _receipt(row: MessageRow, fact: ReceiptReceived, seq: int) -> MessageRow:
     """A receipt proves that the message was sent: where it outruns the sender's word, `sent` is told with it."""
+    row = _in_chat_reached(row, fact, seq)
     sent_rank = rank_after(row.rank, "sent")
     if sent_rank is not None:
         row = _raised(row, sent_rank, _entry("sent", fact, seq, attempts=row.attempts))

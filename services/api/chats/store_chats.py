@@ -14,6 +14,8 @@ from services.api.chats.seeking import Sought
 from services.api.web.cursors import behind, cursor_behind
 
 NEWEST_FIRST = [("movedAt", -1), ("_id", -1)]
+MOST_MERGES = 5
+"""A LID's chat becomes a number's, and that number's that of WhatsApp's own spelling."""
 LIVE: Document = {"mergedInto": None}
 
 
@@ -63,10 +65,13 @@ async def count_chats(
 
 async def chat_by_id(database: Database, customer_id: str, chat_id: str) -> ChatRow | None:
     """The customer's chat with this id, or the one with which it has become one."""
-    found = await database.chats.find_one({"_id": chat_id, "customerId": customer_id})
-    if found is not None and found["mergedInto"] is not None:
-        found = await database.chats.find_one({"_id": found["mergedInto"], "customerId": customer_id})
-    return None if found is None else from_document(ChatRow, found)
+    wanted: str | None = chat_id
+    for _ in range(MOST_MERGES):
+        found = await database.chats.find_one({"_id": wanted, "customerId": customer_id})
+        wanted = None if found is None else found["mergedInto"]
+        if wanted is None:
+            return None if found is None else from_document(ChatRow, found)
+    return None
 
 
 async def chat_with(database: Database, customer_id: str, session_id: str, jid: str) -> ChatRow | None:

@@ -16,14 +16,17 @@ from libs.contracts.events import (
     AnyFact,
     ChatRead,
     MessageEdited,
+    MessageProgressed,
     MessageQueued,
     MessageReceived,
     MessageRevoked,
+    ReceiptReceived,
 )
 from libs.contracts.records import ChatLine, ChatRow, MessageRow
 from services.status.contents import PHONE_JID
 from services.status.frames import Step
 from services.status.moments import as_stored
+from services.status.reached import addresses_reached
 
 Line = TypeVar("Line", ChatLine, ChatLine | None)
 
@@ -63,6 +66,9 @@ class Chats:
             case MessageEdited() | MessageRevoked():
                 for row in step.rows:
                     self._reword(row, step.seq)
+            case MessageProgressed() | ReceiptReceived() as fact:
+                for row in step.rows:
+                    self._move(row, addresses_reached(fact, row), step.seq)
             case ChatRead() as fact:
                 self._read(fact, step.seq)
             case _:
@@ -78,7 +84,8 @@ class Chats:
         if row is None:
             self._put(_with_names(_begun(message, jids, seq, self._shard), fact))
         elif row.fact_seq < seq:
-            self._put(_with_names(_with_line(_with_addresses(row, jids), message, fact, seq), fact))
+            row = row if isinstance(fact, MessageQueued) and _is_known_as(row, fact.to) else _with_addresses(row, jids)
+            self._put(_with_names(_with_line(row, message, fact, seq), fact))
 
     def _reword(self, message: MessageRow, seq: int) -> None:
         row = None if message.chat_jid is None else self._row_of(message.session_id, (message.chat_jid,), seq)
@@ -86,6 +93,15 @@ class Chats:
             return
         after = replace(row, last=_reworded(row.last, message), last_incoming=_reworded(row.last_incoming, message))
         if after != row:
+            self._put(replace(after, fact_seq=seq))
+
+    def _move(self, message: MessageRow, jids: Sequence[str], seq: int) -> None:
+        """The chat is known under another number as well, WhatsApp's own, and written to under that."""
+        row = self._row_of(message.session_id, jids, seq) if jids else None
+        if row is None or row.fact_seq >= seq:
+            return
+        after = _with_addresses(row, jids)
+        if after != self.before.get(row.id):
             self._put(replace(after, fact_seq=seq))
 
     def _read(self, fact: ChatRead, seq: int) -> None:
@@ -100,7 +116,10 @@ class Chats:
         Either of the two may have been stored before a death, and the other not: what is merged keeps what it holds,
         and who has taken it over has its keys.
         """
-        rows = sorted(self._holding([key_of(session_id, jid) for jid in jids]), key=_precedence)
+        own = jids[0].removesuffix(PHONE_JID)
+        rows = sorted(
+            self._holding([key_of(session_id, jid) for jid in jids]), key=lambda row: _precedence(row, own_number=own)
+        )
         if not rows:
             return None
         into, *others = rows
@@ -134,6 +153,8 @@ def keys_named(step: Step) -> list[str]:
             jids = addresses_of(fact) if any(_is_brought(row, step) for row in step.rows) else ()
         case MessageEdited() | MessageRevoked():
             jids = tuple(row.chat_jid for row in step.rows if row.chat_jid is not None)
+        case MessageProgressed() | ReceiptReceived() as fact:
+            jids = tuple(jid for row in step.rows for jid in addresses_reached(fact, row))
         case ChatRead() as fact:
             jids = (fact.chat_jid,)
         case _:
@@ -158,6 +179,10 @@ def addresses_of(fact: MessageQueued | MessageReceived) -> tuple[str, ...]:
     return tuple(dict.fromkeys(jid for jid in (fact.chat_jid, fact.chat_lid) if jid))
 
 
+def _is_known_as(row: ChatRow, jid: str) -> bool:
+    return row.phone is not None and key_of(row.session_id, jid) in row.keys
+
+
 def _is_brought(row: MessageRow, step: Step) -> bool:
     """Whether this very fact brought the message, and the message stands in its chat."""
     if row.message_id is None or row.type in NO_LINE:
@@ -166,9 +191,9 @@ def _is_brought(row: MessageRow, step: Step) -> bool:
     return (first.fact_seq, first.fact_id) == (step.seq, step.fact.id)
 
 
-def _precedence(row: ChatRow) -> tuple[bool, bool, str]:
-    """Of several rows of one person the number's stays, by which people know it."""
-    return row.merged_into is not None, row.phone is None, row.id
+def _precedence(row: ChatRow, *, own_number: str) -> tuple[bool, bool, bool, str]:
+    """Of several rows of one person the number's stays, by which people know it: WhatsApp's own, if there are two."""
+    return row.merged_into is not None, row.phone is None, row.phone != own_number, row.id
 
 
 def _has_taken_over(into: ChatRow, other: ChatRow) -> bool:

@@ -151,3 +151,17 @@ QUERIES = {
 async def test_a_query_over_a_shard_uses_its_index(database: Any, index: str, query: dict[str, Any]) -> None:
     plan = await database["outbox"].find(query).explain()
     assert f"'indexName': '{index}'" in str(plan["queryPlanner"]["winningPlan"])
+
+
+async def test_a_contact_is_known_under_each_of_its_addresses(store: Store, database: Any) -> None:
+    own, dialled = "551187654321@s.whatsapp.net", "5511987654321@s.whatsapp.net"
+    keys = [f"s1/{jid}" for jid in (own, dialled, "1@lid")]
+    await database["chats"].insert_one({"_id": "known", "sessionId": "s1", "keys": keys, "mergedInto": None})
+    await database["messages"].insert_one(
+        {"_id": "known", "sessionId": "s1", "chat": "551187654321", "direction": "out", "sentAt": now()}
+    )
+    assert [await store.knows("s1", jid) for jid in (own, dialled, "1@lid", "62812@s.whatsapp.net")] == [
+        *(True, True, True),
+        False,
+    ]
+    assert not await store.knows("s2", dialled)

@@ -22,6 +22,7 @@ def answer(
 
 CASES: list[tuple[str, DeliverAnswer | Silence, int, Verdict]] = [
     ("delivered", Delivered(at=NOW, epoch=EPOCH), 1, Sent(at=NOW)),
+    ("delivered to another number", Delivered(at=NOW, epoch=EPOCH, to="1@lid"), 1, Sent(at=NOW, to="1@lid")),
     ("delivered by a former owner is still evidence", Delivered(at=NOW, epoch=EPOCH - 1), 1, Sent(at=NOW)),
     ("nobody listens: certainly not left", Silence.NOBODY, 1, NotLeft(again_in_s=1, counts=False)),
     ("no answer: unknown", Silence.TIMED_OUT, 3, Unknown(again_in_s=4)),

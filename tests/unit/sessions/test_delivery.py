@@ -53,6 +53,13 @@ def test_what_was_taken_is_delivered(reply: engine.Reply) -> None:
     assert isinstance(answer_of(reply, 3, NOW), Delivered)
 
 
+def test_it_is_told_to_which_number_the_message_went() -> None:
+    own = "551187654321@s.whatsapp.net"
+    assert answer_of(engine.Sent(at_ms=1_700_000_000_123, to=own), 3, NOW) == Delivered(
+        at=datetime.fromtimestamp(1_700_000_000.123, UTC), epoch=3, to=own
+    )
+
+
 @pytest.mark.parametrize(
     ("until", "waits_s"),
     [

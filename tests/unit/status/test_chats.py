@@ -309,3 +309,67 @@ async def one_round(
     await owner.handle(batch)
     if end == "dies before ack":
         raise Died
+
+
+# --- A number that is dialled in several spellings -------------------------------------------------------------------
+
+OWN, DIALLED = "551187654321@s.whatsapp.net", "5511987654321@s.whatsapp.net"
+
+
+def went(number: int, **fields: Any) -> AnyFact:
+    """WhatsApp took our message with this number, for the account's own number."""
+    about = {"wa_id": f"3EB0{number}", "message_id": f"019a9d3c-7c00-7000-8000-{number:012x}", "to": OWN}
+    return progressed("sent", f"s{number}", number, **{**about, **fields})
+
+
+def answered(number: int) -> AnyFact:
+    """The contact's message, from its own number."""
+    return wrote(number, chat="551187654321", sender="551187654321", chat_jid=OWN, sender_jid=OWN)
+
+
+ANSWERED = [
+    sent(1, to=DIALLED),
+    went(2, wa_id="3EB01"),
+    answered(3),
+    sent(4, "lagi", to=DIALLED),
+    went(5, wa_id="3EB04"),
+]
+
+
+async def test_an_answer_lands_in_the_chat_of_the_number_that_was_dialled() -> None:
+    (chat,) = await kept(ANSWERED)
+    assert (chat.chat_jid, chat.phone, chat.lid) == (OWN, "551187654321", LID)
+    assert set(chat.keys) == {f"{SESSION}/{jid}" for jid in (OWN, DIALLED, LID)}
+    assert (chat.last.text, chat.incoming, chat.name) == ("lagi", 1, "Bu Sari")
+
+
+async def test_whoever_has_written_before_is_found_again_under_another_spelling() -> None:
+    (chat,) = await kept([answered(1), sent(2, to=DIALLED), went(3, wa_id="3EB02"), answered(4)])
+    assert (chat.chat_jid, chat.incoming, chat.last.text) == (OWN, 2, "apa kabar")
+
+
+async def test_a_receipt_tells_the_own_number_too() -> None:
+    (chat,) = await kept([sent(1, to=DIALLED), receipt("delivered", "r1", 2, wa_ids=["3EB01"], chat=OWN), answered(3)])
+    assert (chat.chat_jid, chat.incoming) == (OWN, 1)
+
+
+async def test_a_message_that_has_not_left_yet_changes_no_address() -> None:
+    (chat,) = await kept([sent(1, to=DIALLED), went(2, wa_id="3EB01"), sent(3, to=DIALLED)])
+    assert (chat.chat_jid, chat.phone) == (OWN, "551187654321")
+
+
+@pytest.mark.parametrize("cut", range(1, len(ANSWERED)))
+async def test_the_chat_is_the_same_wherever_a_batch_ends_and_whatever_comes_again(cut: int) -> None:
+    chats, messages = MemoryChats(), MemoryStore()
+    owner = ChatOwner(messages, MemoryBus(), chats)
+    all_facts = deliveries(ANSWERED)
+    for batch in (all_facts[:cut], all_facts[:cut], all_facts[cut - 1 :]):
+        await owner.handle(batch)
+    (seen,) = chats.seen().values()
+    (whole,) = await kept(ANSWERED)
+    assert (seen.chat_jid, set(seen.keys), seen.incoming, seen.last) == (
+        whole.chat_jid,
+        set(whole.keys),
+        whole.incoming,
+        whole.last,
+    )

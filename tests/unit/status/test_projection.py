@@ -30,6 +30,9 @@ from tests.unit.status.builders import (
     received,
 )
 
+OWN = "551187654321@s.whatsapp.net"
+"""The account's own number, where another was dialled."""
+
 
 def after(facts: Iterable[AnyFact], row: MessageRow | None = None, first_seq: int = 1) -> MessageRow:
     """The one row that these facts concern, after them."""
@@ -190,6 +193,15 @@ def test_what_outran_the_message_is_due_with_its_content() -> None:
         ("read", 2, 3),
     ]
     assert (row.status, row.message_id, row.text) == ("read", MESSAGE, "halo")
+
+
+def test_a_message_stands_in_the_chat_of_the_number_that_whatsapp_knows() -> None:
+    facts = [queued(to="5511987654321@s.whatsapp.net"), progressed("sent", to=OWN)]
+    row = after(facts)
+    assert (row.chat, row.chat_jid, row.to) == ("551187654321", OWN, "5511987654321")
+    assert after([facts[0], receipt("delivered", chat=OWN)]).chat == "551187654321", "a receipt may outrun that word"
+    assert after([facts[0], receipt("delivered", chat="1@lid"), facts[1]]).chat == "551187654321"
+    assert statuses(row) == ["queued", "sent"]
 
 
 def test_later_attempts_are_counted_without_a_rise() -> None:
