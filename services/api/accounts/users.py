@@ -17,6 +17,7 @@ from services.api.accounts.records import Role, User
 from services.api.accounts.store_users import LastOwner, TooManyUsers
 from services.api.context import Edge
 from services.api.errors import Refusal, invalid
+from services.api.messages.numerals import in_plain_characters
 from services.api.times import Time, iso, now
 
 SHORTEST_PASSWORD = 8
@@ -103,8 +104,8 @@ def checked_email(text: str) -> str:
 
 
 def checked_phone(text: str) -> str | None:
-    """The number without spaces and signs between its digits; None for an empty one. Raises Refusal."""
-    phone = re.sub(r"[ ().-]", "", text)
+    """The number in ASCII digits without spaces and signs between them; None for an empty one. Raises Refusal."""
+    phone = re.sub(r"[ ().-]", "", in_plain_characters(text))
     if phone and not _PHONE.fullmatch(phone):
         raise invalid("phone", "6 to 15 digits, with or without a leading +")
     return phone or None

@@ -108,7 +108,7 @@ async def show_number(
     found = recipient_of(to, edge.settings.default_country) if to.strip() else None
     said, fault = _said_of(found, request)
     return pages_of(request).page(
-        request, "playground_number.html", said=said, fault=fault, to=to, verdict="", why="", may_ask=_is_person(found)
+        request, "playground_number.html", said=said, fault=fault, to=to, verdict="", why="", may_ask=_number_to_ask(found) is not None
     )
 
 
@@ -124,8 +124,8 @@ async def check_number(
     found = recipient_of(to, edge.settings.default_country) if to.strip() else None
     said, fault = _said_of(found, request)
     verdict, why = "", ""
-    if isinstance(found, Recipient) and _is_person(found):
-        verdict, why = await _verdict_on(edge, customer, session, found.display, language_of_path(request.url.path))
+    if (number := _number_to_ask(found)) is not None:
+        verdict, why = await _verdict_on(edge, customer, session, number, language_of_path(request.url.path))
     return pages_of(request).page(
         request, "playground_number.html", said=said, fault=fault, to=to, verdict=verdict, why=why, may_ask=False
     )
@@ -142,9 +142,10 @@ async def _verdict_on(edge: Edge, caller: Caller, session_id: str, number: str, 
     return ("there" if answer.jids.get(number) else "absent"), ""
 
 
-def _is_person(found: Recipient | InvalidPhone | None) -> bool:
-    """Whether WhatsApp can be asked about it: a group or a hidden number is what it is."""
-    return isinstance(found, Recipient) and found.jid.endswith(PERSON)
+def _number_to_ask(found: Recipient | InvalidPhone | None) -> str | None:
+    """The number that WhatsApp can be asked about, also one that the tables doubt; a group has none."""
+    person = found.doubtful if isinstance(found, InvalidPhone) else found
+    return person.display if person is not None and person.jid.endswith(PERSON) else None
 
 
 def _said_of(found: Recipient | InvalidPhone | None, request: Request[Any, Any, Any]) -> tuple[str, str]:
@@ -153,6 +154,9 @@ def _said_of(found: Recipient | InvalidPhone | None, request: Request[Any, Any, 
     match found:
         case None:
             return "", ""
+        case InvalidPhone(doubtful=Recipient(display=digits)):
+            reason = found.said.in_language(language)
+            return saying(language)("play.is_asked", number=f"+{digits}", reason=reason), ""
         case InvalidPhone():
             return "", sentence(ApiError.INVALID_PHONE, language, {"reason": found.said})
         case Recipient():

@@ -21,6 +21,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "Tidak ada di WhatsApp: pesan ke nomor ini akan gagal.",
     ),
     "play.number.unchecked": ("Not checked: {why}", "Belum diperiksa: {why}"),
+    "play.is_asked": (
+        "WhatsApp will be asked whether {number} exists: {reason}",
+        "WhatsApp akan ditanya apakah {number} ada: {reason}",
+    ),
     "play.type": ("Type", "Jenis"),
     "play.text": ("Text", "Teks"),
     "play.text_default": ("Hello from Merpati!", "Halo dari Merpati!"),
