@@ -151,11 +151,7 @@ def _readings_of(written: Written, country: str) -> list[_Reading]:
     region = phonenumbers.region_code_for_country_code(int(country))
     if digits.startswith("00"):
         return _with_prefix_00(digits, region)
-    from_abroad = [
-        _international(digits[len(prefix) :])
-        for prefix in dict.fromkeys(["011", _own_prefix(digits, region)])
-        if prefix and digits.startswith(prefix)
-    ]
+    from_abroad = _behind(digits, "011", _own_prefix(digits, region))
     if digits.startswith("0"):
         return [_national(digits, country, region), *from_abroad]
     if country == DEFAULT_COUNTRY:
@@ -172,9 +168,14 @@ def _with_prefix_00(digits: str, region: str) -> list[_Reading]:
 
     Else 00 91 ... of an Indian number would be an operator's 009 before an American one.
     """
-    own = _own_prefix(digits, region)
     usual = _international(digits[2:])
-    return [usual] if usual.fault is None or not own else [usual, _international(digits[len(own) :])]
+    return [usual] if usual.fault is None else [usual, *_behind(digits, _own_prefix(digits, region))]
+
+
+def _behind(digits: str, *prefixes: str) -> list[_Reading]:
+    """As they read behind each of these prefixes: only numbers in use, for a mistyped one must not become another's."""
+    begun_with = [prefix for prefix in dict.fromkeys(prefixes) if prefix and digits.startswith(prefix)]
+    return [each for each in (_international(digits[len(prefix) :]) for prefix in begun_with) if _is_in_use(each)]
 
 
 def _own_prefix(digits: str, region: str) -> str:
@@ -189,13 +190,13 @@ def _national(digits: str, country: str, region: str) -> _Reading:
     metadata = PhoneMetadata.metadata_for_region(region)
     prefix = (metadata.national_prefix if metadata else None) or ""
     if prefix and digits.startswith(prefix):
-        return _international(country + digits[len(prefix) :])
+        return _international(country + digits[len(prefix) :], may_have_prefix=False)
     with_zero = _international(country + digits)
     return with_zero if _is_in_use(with_zero) else _international(country + digits.removeprefix("0"))
 
 
-def _international(digits: str) -> _Reading:
-    """The number with its country code, without a national prefix behind that."""
+def _international(digits: str, *, may_have_prefix: bool = True) -> _Reading:
+    """The number with its country code, without the national prefix that may stand behind that."""
     if len(digits) < MIN_DIGITS:
         return _Reading(digits, TOO_SHORT)
     try:
@@ -204,12 +205,12 @@ def _international(digits: str) -> _Reading:
         is_country = error.error_type == NumberParseException.INVALID_COUNTRY_CODE
         return _Reading(digits, NO_COUNTRY if is_country else TOO_LONG)
     code = str(parsed.country_code)
-    number = _without_prefix(parsed, digits[len(code) :])
+    number = _without_prefix(parsed, digits[len(code) :], may_have_prefix=may_have_prefix)
     digits = code + phonenumbers.national_significant_number(number)
     return _Reading(digits, _fault_of(number, digits))
 
 
-def _without_prefix(parsed: PhoneNumber, written: str) -> PhoneNumber:
+def _without_prefix(parsed: PhoneNumber, written: str, *, may_have_prefix: bool) -> PhoneNumber:
     """The library's number where it has but taken off a leading 0 or 06; else the number as it was `written`.
 
     The library also rewrites numbers (Argentina's 15 becomes a 9), and takes off a 1 or an 8 that may be the number's.
@@ -217,7 +218,8 @@ def _without_prefix(parsed: PhoneNumber, written: str) -> PhoneNumber:
     code = parsed.country_code or 0
     kept = phonenumbers.national_significant_number(parsed)
     taken_off = written.removesuffix(kept)
-    if written.endswith(kept) and (not taken_off or (taken_off[0] == "0" and taken_off in _national_prefixes(code))):
+    is_prefix = may_have_prefix and taken_off[:1] == "0" and taken_off in _national_prefixes(code)
+    if written.endswith(kept) and (not taken_off or is_prefix):
         return parsed
     zeros = len(written) - len(written.lstrip("0"))
     return PhoneNumber(
