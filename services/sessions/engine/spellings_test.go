@@ -89,3 +89,20 @@ func TestTheCheckTellsTheOwnNumber(t *testing.T) {
 		t.Errorf("the LID belongs to %s now", own)
 	}
 }
+
+func TestAMemberOfAGroupIsToldOfUnderTheSpellingThatWasAskedFor(t *testing.T) {
+	sim, a := startSimulation(t), testArchive(t)
+	o := startWorker(t, a, sim)
+	o.link(sim, "s1", ours)
+	anotherSpelling(sim)
+	o.mustSend("s1", dialled, "3EB001", content{Type: "text", Text: "whose number is told"})
+	asked := dialled + "@s.whatsapp.net"
+	made := o.worker.carryOut(&createGroupRequest{Session: "s1", Subject: "Tim", Participants: []string{asked}}).named().(*groupsReply)
+	if members := made.Groups[0].Members; len(members) != 2 {
+		t.Fatalf("the group has %+v", members)
+	}
+	again := &changeParticipantsRequest{Session: "s1", Group: made.Groups[0].JID, Action: "add", Participants: []string{asked}}
+	if code := o.worker.carryOut(again).named().(*participantsReply).Codes[asked]; code == nil || *code != 409 {
+		t.Errorf("who is in the group already was answered %v", code)
+	}
+}
