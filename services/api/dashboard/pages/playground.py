@@ -108,7 +108,14 @@ async def show_number(
     found = recipient_of(to, edge.settings.default_country) if to.strip() else None
     said, fault = _said_of(found, request)
     return pages_of(request).page(
-        request, "playground_number.html", said=said, fault=fault, to=to, verdict="", why="", may_ask=_number_to_ask(found) is not None
+        request,
+        "playground_number.html",
+        said=said,
+        fault=fault,
+        to=to,
+        verdict="",
+        why="",
+        may_ask=_number_to_ask(found) is not None,
     )
 
 
