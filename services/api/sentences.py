@@ -153,6 +153,11 @@ SENTENCES: dict[ApiError, Sentence] = {
         "WhatsApp no longer has this medium; it was not downloaded in time.",
         "Media ini sudah tidak ada di WhatsApp; tidak diunduh pada waktunya.",
     ),
+    ApiError.LOOKUPS_LIMITED: Sentence(
+        429,
+        "WhatsApp limits how many numbers may be looked up now; try again later.",
+        "WhatsApp membatasi jumlah nomor yang dapat dicari saat ini; coba lagi nanti.",
+    ),
     ApiError.REFUSED_BY_WHATSAPP: Sentence(409, "WhatsApp refused this: {reason}.", "WhatsApp menolak: {reason}."),
     ApiError.NOT_POSSIBLE: Sentence(
         409, "This is not possible now: {reason}.", "Ini tidak dapat dilakukan sekarang: {reason}."

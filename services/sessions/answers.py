@@ -18,6 +18,7 @@ FAILURES = {
     "interrupted": ("INTERRUPTED", "The connection to WhatsApp was lost before it answered."),
     "timeout": ("TIMEOUT", "WhatsApp did not answer in time."),
     "refused": ("REFUSED", "WhatsApp refused this."),
+    "limited": ("LIMITED", "WhatsApp limits how often this may be asked."),
     "bad_request": ("NOT_POSSIBLE", "This is not possible in the session's present state."),
     "gone": ("GONE", "WhatsApp does not have this file any more."),
     "too_large": ("TOO_LARGE", "The file is larger than this deployment takes."),
@@ -27,9 +28,9 @@ MEMBERS_SHOWN = (100, 20, 0)
 """How large groups may be to be listed with their members; the first with which the list fits."""
 
 
-def failed(code: str, detail: str) -> calls.AskFailed:
+def failed(code: str, detail: str, *, retry_in_s: float | None = None) -> calls.AskFailed:
     """It was not done."""
-    return calls.AskFailed(code=code, detail=detail)
+    return calls.AskFailed(code=code, detail=detail, retry_in_s=retry_in_s)
 
 
 def failure_of(reply: engine.Reply | None) -> calls.AskFailed:

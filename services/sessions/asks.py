@@ -18,6 +18,7 @@ from libs.runtime.bus import encode
 from libs.runtime.feeds import is_infrastructure
 from services.sessions.answers import answer_of, failed, fitting
 from services.sessions.engines import base as engine
+from services.sessions.lookups import LookUps
 from services.sessions.numbers import KnownNumbers
 from services.sessions.runner import PairCode, Runner
 from services.sessions.sockets import Ports
@@ -49,6 +50,7 @@ OnlineAsk = (
 LinkAsk = calls.RequestPairCode | calls.AnswerPasskey | calls.ConfirmPasskey
 """What needs one that is being linked."""
 
+LIMITED = "WhatsApp limits how many numbers may be looked up now."
 MOVES = failed("INTERRUPTED", "The session moved to another replica before WhatsApp answered.")
 
 _decode = msgspec.json.Decoder(calls.AnyAsk).decode
@@ -57,8 +59,8 @@ _decode = msgspec.json.Decoder(calls.AnyAsk).decode
 class Asks:
     """The edge's questions to the sessions of one shard."""
 
-    def __init__(self, ports: Ports, runner_of: Callable[[str], Runner | None]) -> None:
-        self._ports, self._runner_of = ports, runner_of
+    def __init__(self, ports: Ports, runner_of: Callable[[str], Runner | None], look_ups: LookUps) -> None:
+        self._ports, self._runner_of, self._look_ups = ports, runner_of, look_ups
         self._numbers = KnownNumbers()
 
     async def on_request(self, request: bytes) -> bytes:
@@ -133,12 +135,24 @@ class Asks:
         known = self._numbers.known(ask.phones, time.monotonic())
         unknown = [phone for phone in dict.fromkeys(ask.phones) if phone not in known]
         if unknown:
-            reply = await self._ask(engine.Check(session=ask.session_id, phones=unknown), ASK_WITHIN_S)
+            reply = await self._look_up(ask.session_id, unknown)
             if not isinstance(reply, calls.NumbersChecked):
                 return reply
             self._numbers.learn(reply.jids, time.monotonic())
             known |= reply.jids
         return calls.NumbersChecked(jids={phone: known.get(phone) for phone in ask.phones})
+
+    async def _look_up(self, session_id: str, phones: list[str]) -> calls.AnyAskAnswer:
+        """Asks WhatsApp, unless it has limited the session's look-ups."""
+        paused_s = self._look_ups.paused_for(session_id, time.monotonic())
+        if paused_s > 0:
+            return failed("LIMITED", LIMITED, retry_in_s=paused_s)
+        reply = await self._ask(engine.Check(session=session_id, phones=phones), ASK_WITHIN_S)
+        if isinstance(reply, calls.NumbersChecked):
+            self._look_ups.answered(session_id)
+        elif isinstance(reply, calls.AskFailed) and reply.code == "LIMITED":
+            return failed("LIMITED", LIMITED, retry_in_s=self._look_ups.limited(session_id, time.monotonic()))
+        return reply
 
     async def _ask(self, request: engine.Request, within_s: float) -> calls.AnyAskAnswer:
         try:

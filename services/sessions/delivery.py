@@ -14,6 +14,7 @@ from services.sessions.outgoing import content_of, preview_of, quote_of
 TOO_FAST, CONTACT_HELD_BACK = 429, 463
 RESTRICTED_PAUSE_S = 60.0
 CONTACT_PAUSE_S = 300.0
+LOOK_UPS_LIMITED = "limited"
 SERVER_ERROR_PAUSE_S = 5.0
 STORE_PAUSE_S = 1.0
 
@@ -25,17 +26,24 @@ NOT_SENT = {
     "content": (SendError.CONTENT_REFUSED, False, "This content cannot be sent."),
     "store": (SendError.TEMPORARY, True, "The session's keys could not be read or written."),
     "fenced": (SendError.STALE, True, "The session has moved to another replica."),
+    LOOK_UPS_LIMITED: (SendError.LOOKUP_LIMITED, True, "WhatsApp limits how many numbers may be looked up now."),
+    "unasked": (SendError.LOOKUP_LIMITED, True, "WhatsApp limits how many numbers may be looked up now."),
+    "lookup": (SendError.LOOKUP_FAILED, True, "WhatsApp did not say how this recipient is reached."),
+    "uploading": (SendError.NOT_UPLOADED, True, "The medium is still being uploaded to WhatsApp."),
+    "upload": (SendError.NOT_UPLOADED, True, "WhatsApp did not take the medium's upload."),
+    "busy": (SendError.TEMPORARY, True, "The message before this one is still on its way."),
 }
 NOT_MARKED = NOT_SENT | {
     "refused": (SendError.REFUSED, False, "WhatsApp did not take that the messages were read."),
     "interrupted": (SendError.NOT_CONNECTED, True, "The connection to WhatsApp was lost."),
     "bad_request": (SendError.CONTENT_REFUSED, False, "These messages cannot be marked as read."),
+    LOOK_UPS_LIMITED: (SendError.TEMPORARY, True, "WhatsApp limits how often this may be done."),
 }
 """Marking as read twice is harmless, so a time-out is just one more attempt: nothing here is unknown."""
 
 
-def request_of(call: Deliver) -> engine.Send | engine.MarkRead:
-    """The engine's request for this call."""
+def request_of(call: Deliver, *, known_only: bool = False) -> engine.Send | engine.MarkRead:
+    """The engine's request for this call; `known_only`: it asks WhatsApp about no new number."""
     if isinstance(call.content, Read):
         return engine.MarkRead(
             session=call.session_id, chat=call.to, sender=call.content.sender, message_ids=call.content.wa_ids
@@ -50,15 +58,22 @@ def request_of(call: Deliver) -> engine.Send | engine.MarkRead:
         quote=quote_of(context.quote) if context and context.quote else None,
         mentions=context.mentions if context else [],
         preview=preview_of(context.preview) if context and context.preview else None,
+        known_only=known_only,
     )
 
 
 def answer_of(
-    reply: engine.Reply | None, epoch: int, now: datetime, *, restricted_until: datetime | None = None
+    reply: engine.Reply | None,
+    epoch: int,
+    now: datetime,
+    *,
+    restricted_until: datetime | None = None,
+    look_ups_in_s: float | None = None,
 ) -> DeliverAnswer:
     """The answer to the sender; None stands for an engine that died or did not answer: the outcome is unknown.
 
-    `restricted_until`: until when WhatsApp said that the number may write to nobody new.
+    `restricted_until`: until when WhatsApp said that the number may write to nobody new. `look_ups_in_s`: seconds until
+    new numbers are looked up again.
     """
     match reply:
         case engine.Sent(at_ms=at_ms, to=to):
@@ -70,8 +85,8 @@ def answer_of(
             return _contact_held_back(epoch, left_s if left_s > 0 else CONTACT_PAUSE_S)
         case engine.Refused(code=code):
             return _refused(code, epoch)
-        case engine.NotSent(reason=reason):
-            return _not_left(NOT_SENT.get(reason), epoch)
+        case engine.NotSent(reason=reason, code=code):
+            return _not_left(NOT_SENT.get(reason), epoch, refused_by=code, look_ups_in_s=look_ups_in_s)
         case engine.Failed(code=code):
             return _not_left(NOT_MARKED.get(code), epoch)
         case _:
@@ -85,9 +100,17 @@ def answer_of(
             )
 
 
-def _not_left(known: tuple[SendError, bool, str] | None, epoch: int) -> NotDelivered:
+def _not_left(
+    known: tuple[SendError, bool, str] | None,
+    epoch: int,
+    *,
+    refused_by: int = 0,
+    look_ups_in_s: float | None = None,
+) -> NotDelivered:
     code, retryable, detail = known or (SendError.TEMPORARY, True, "The message did not leave.")
-    pause_s = STORE_PAUSE_S if code is SendError.TEMPORARY else None
+    if refused_by:
+        detail = f"{detail.removesuffix('.')} (code {refused_by})."
+    pause_s = {SendError.TEMPORARY: STORE_PAUSE_S, SendError.LOOKUP_LIMITED: look_ups_in_s}.get(code)
     return NotDelivered(code=code, detail=detail, retryable=retryable, epoch=epoch, retry_in_s=pause_s)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -25,12 +26,14 @@ from services.sessions import delivery
 from services.sessions.asks import MOVES, Asks
 from services.sessions.engines import base as engine
 from services.sessions.inbound import Inbound, fact_of
+from services.sessions.lookups import LookUps
 from services.sessions.runner import EngineLost, Reconcile, Runner
 from services.sessions.sockets import Ports
 
 HAND_OVERS_AT_ONCE = 1000
 ASKS_AT_ONCE = 100
 SEND_TIMEOUT_S = 28.0
+GROUP_JID = "@g.us"
 INBOUND_PATIENCE_S = 50.0
 EVIDENCE_EVERY_S = 10.0
 LAST_CALLS_S = 1.0
@@ -76,7 +79,8 @@ class SessionsOwner:
         self._known: dict[str, SessionRecord] = {}
         self._evidence: dict[str, dict[str, Any]] = {}
         self._sender_epoch = 0
-        self._asks = Asks(ports, self._runners.get)
+        self._look_ups = LookUps()
+        self._asks = Asks(ports, self._runners.get, self._look_ups)
         self._answerers = self._answering()
         self._tasks: list[asyncio.Task[None]] = []
         self._log = logs.get().bind(shard=self._lease.shard)
@@ -228,11 +232,29 @@ class SessionsOwner:
             return delivery.refusal(SendError.NOT_CONNECTED, "The session is not connected.", epoch)
         if not self._lease.usable:
             return delivery.refusal(SendError.SUSPENDED, "The session's owner cannot confirm its lease.", epoch)
+        known_only = self._look_ups.paused_for(call.session_id, time.monotonic()) > 0
+        request = delivery.request_of(call, known_only=known_only)
         try:
-            reply = await self._ports.engine.call(delivery.request_of(call), timeout_s=SEND_TIMEOUT_S)
+            reply = await self._ports.engine.call(request, timeout_s=SEND_TIMEOUT_S)
         except (engine.EngineDown, TimeoutError):
             reply = None
         if isinstance(reply, engine.Sent):
             self._seen(call.session_id, "lastAckAt")
         until = runner.state.restricted_until
-        return delivery.answer_of(reply, epoch, self._ports.now(), restricted_until=until)
+        wait_s = self._look_ups_after(reply, call)
+        return delivery.answer_of(reply, epoch, self._ports.now(), restricted_until=until, look_ups_in_s=wait_s)
+
+    def _look_ups_after(self, reply: engine.Reply | None, call: Deliver) -> float | None:
+        """Seconds until the session looks new numbers up again, by what it was answered; None: at any time.
+
+        A limit on questions about groups is another one.
+        """
+        now, session_id = time.monotonic(), call.session_id
+        match reply:
+            case engine.NotSent(reason="not_on_whatsapp"):
+                self._look_ups.answered(session_id)
+            case engine.NotSent(reason=delivery.LOOK_UPS_LIMITED) if not call.to.endswith(GROUP_JID):
+                return self._look_ups.limited(session_id, now)
+            case _:
+                pass
+        return self._look_ups.paused_for(session_id, now) or None

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import TypeVar
 
 import nats.errors
 
-from libs.contracts.calls import AnyAsk, AnyAskAnswer, AskFailed, Change
+from libs.contracts.calls import AnyAsk, AnyAskAnswer, AskFailed, Change, CheckNumbers
 from libs.contracts.errors import ApiError
 from libs.contracts.ids import session_call_subject, shard_of
 from libs.contracts.records import SessionRecord
@@ -21,6 +22,8 @@ NOBODY_FOR_S = 4.0
 """How long nobody may listen: a shard that moves has a new owner within 5 s, and a planned move takes 1 s."""
 ASK_AGAIN_S = 0.2
 RETRY_AFTER_S = "5"
+LOOK_UPS_PAUSE_S = 60.0
+"""What `Retry-After` says when the owner does not know."""
 
 log = logs.get()
 
@@ -73,6 +76,11 @@ def _refusal_of(ask: AnyAsk, failed: AskFailed) -> Refusal:
         case "NOT_CONNECTED":
             return Refusal(ApiError.SESSION_NOT_CONNECTED)
         case "REFUSED":
+            return Refusal(ApiError.REFUSED_BY_WHATSAPP, reason=reason)
+        case "LIMITED" if isinstance(ask, CheckNumbers):
+            retry_after_s = math.ceil(failed.retry_in_s or LOOK_UPS_PAUSE_S)
+            return Refusal(ApiError.LOOKUPS_LIMITED, headers={"Retry-After": str(retry_after_s)})
+        case "LIMITED":
             return Refusal(ApiError.REFUSED_BY_WHATSAPP, reason=reason)
         case "NOT_POSSIBLE":
             return Refusal(ApiError.NOT_POSSIBLE, reason=reason)

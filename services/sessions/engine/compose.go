@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
 	"go.mau.fi/whatsmeow"
 	"go.mau.fi/whatsmeow/proto/waE2E"
@@ -19,6 +20,10 @@ type outgoing struct {
 	message *waE2E.Message
 	again   func() // forgets the upload that it uses again; nil when it uses none
 }
+
+// uploadWait is how long a message waits for its medium at once. Afterwards the others of its session go first, and the
+// upload goes on.
+const uploadWait = 5 * time.Second
 
 // errContent says that a message cannot be made of what was asked; its text is told.
 type errContent string
@@ -56,9 +61,11 @@ func (s *session) composeMedia(ctx context.Context, c *connection, r *sendReques
 	if err != nil {
 		return nil, &notSentReply{Reason: "content", Message: err.Error()}
 	}
+	ctx, cancel := context.WithTimeout(ctx, uploadWait)
+	defer cancel()
 	at, again, err := s.uploads.of(ctx, c, r.Content.MediaID, kind)
 	if err != nil {
-		return nil, mediaRefusal(s.name, err)
+		return nil, mediaRefusal(c, err)
 	}
 	made := &outgoing{message: mediaMessage(&r.Content, at, info)}
 	if again {
@@ -67,23 +74,27 @@ func (s *session) composeMedia(ctx context.Context, c *connection, r *sendReques
 	return made, nil
 }
 
-func mediaRefusal(session string, err error) told {
+// mediaRefusal says why a message without its medium did not leave.
+func mediaRefusal(c *connection, err error) told {
 	switch {
 	case errors.Is(err, errFenced):
 		return &notSentReply{Reason: "fenced", Message: "a higher fence was seen"}
 	case errors.Is(err, errStore):
 		return &notSentReply{Reason: "store", Message: "the key store failed before the message left"}
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		return &unknownReply{Reason: "the medium is still being uploaded"}
+		if c.ctx.Err() != nil {
+			return &notSentReply{Reason: "not_connected", Message: "the connection was lost before the message left"}
+		}
+		return &notSentReply{Reason: "uploading", Message: "the medium is still being uploaded"}
 	}
-	logEvent("warn", "a medium could not be uploaded", "session", session, "error", err)
+	logEvent("warn", "a medium could not be uploaded", "session", c.session.name, "error", err)
 	switch {
 	case errors.Is(err, mongo.ErrFileNotFound):
 		return &notSentReply{Reason: "media", Message: "the medium does not exist"}
 	case errors.Is(err, errMediaTooLarge):
 		return &notSentReply{Reason: "media", Message: errMediaTooLarge.Error()}
 	}
-	return &unknownReply{Reason: "the medium could not be uploaded now"}
+	return &notSentReply{Reason: "upload", Message: "the medium could not be uploaded now"}
 }
 
 // composePlain makes what needs no file. An error other than errContent is the key store's.

@@ -48,6 +48,7 @@ type connection struct {
 	fence   int64
 	store   *keyStore
 	client  *whatsmeow.Client
+	stanzas *stanzaWatch
 
 	ctx        context.Context // of everything that is done for this connection
 	cancel     context.CancelFunc
@@ -72,7 +73,10 @@ func newConnection(s *session, r *openRequest, ks *keyStore, device *store.Devic
 	if err != nil {
 		return nil, err
 	}
-	c := &connection{session: s, number: r.Connection, link: r.Link, fence: r.Fence, store: ks, online: make(chan struct{}), fanout: newFanout()}
+	c := &connection{
+		session: s, number: r.Connection, link: r.Link, fence: r.Fence, store: ks, online: make(chan struct{}),
+		stanzas: newStanzaWatch(), fanout: newFanout(),
+	}
 	c.ctx, c.cancel = context.WithCancel(s.worker.ctx)
 	c.socket, c.dropSocket = context.WithCancel(context.WithoutCancel(s.worker.ctx)) // a worker that stops hangs up too
 	c.pairedTold = device.ID != nil

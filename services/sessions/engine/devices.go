@@ -16,8 +16,9 @@ import (
 
 // This file: the lists of devices that the library encrypts for, one for each account, and when it asks for them anew.
 
-// stanzaSent sees every stanza that goes out.
+// stanzaSent sees every stanza that goes out, before the socket gets it.
 func (c *connection) stanzaSent(node *waBinary.Node) {
+	c.stanzas.saw(node)
 	if node.Tag == "message" {
 		c.fanout.left(node)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"go.mau.fi/whatsmeow"
+	"go.mau.fi/whatsmeow/socket"
 )
 
 func TestAnOutcomeIsNamedByWhatMayHaveLeft(t *testing.T) {
@@ -36,5 +37,47 @@ func TestAnOutcomeIsNamedByWhatMayHaveLeft(t *testing.T) {
 		if got := outcome(now, c.err, c.broken); !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%s: %+v, not %+v", name, got, c.want)
 		}
+	}
+}
+
+func TestWhatDidNotLeaveIsNamedByItsReason(t *testing.T) {
+	in := func(err error) error { return fmt.Errorf("failed to get device list: %w", err) }
+	for name, c := range map[string]struct {
+		err          error
+		broken, over bool
+		want         string
+	}{
+		"fenced":                 {storeFailure(errFenced), true, true, "fenced"},
+		"store":                  {storeFailure(fmt.Errorf("away")), true, true, "store"},
+		"the connection ended":   {context.Canceled, false, true, "not_connected"},
+		"the socket is gone":     {in(&whatsmeow.DisconnectedError{Action: "info query"}), false, false, "not_connected"},
+		"no socket":              {in(whatsmeow.ErrNotConnected), false, false, "not_connected"},
+		"a socket that is shut":  {in(socket.ErrSocketClosed), false, false, "not_connected"},
+		"not logged in":          {whatsmeow.ErrNotLoggedIn, false, false, "not_connected"},
+		"no group":               {in(whatsmeow.ErrGroupNotFound), false, false, "content"},
+		"not in the group":       {in(whatsmeow.ErrNotInGroup), false, false, "content"},
+		"no such server":         {fmt.Errorf("%w x", whatsmeow.ErrUnknownServer), false, false, "content"},
+		"a broadcast list":       {in(whatsmeow.ErrBroadcastListUnsupported), false, false, "content"},
+		"asked too often":        {in(whatsmeow.ErrIQRateOverLimit), false, false, "limited"},
+		"too much":               {in(whatsmeow.ErrIQResourceLimit), false, false, "limited"},
+		"forbidden":              {in(whatsmeow.ErrIQForbidden), false, false, "lookup"},
+		"a server's error":       {in(whatsmeow.ErrIQInternalServerError), false, false, "lookup"},
+		"no answer":              {in(whatsmeow.ErrIQTimedOut), false, false, "lookup"},
+		"out of time":            {context.DeadlineExceeded, false, false, "lookup"},
+		"given up":               {context.Canceled, false, false, "lookup"},
+		"an answer without list": {in(&whatsmeow.ElementMissingError{Tag: "list", In: "usync"}), false, false, "lookup"},
+		"no LID":                 {fmt.Errorf("no LID found for 62@s.whatsapp.net from server"), false, false, "lookup"},
+		"no session":             {in(whatsmeow.ErrNoSession), false, false, "lookup"},
+	} {
+		if got := reasonOf(notLeft(c.err, c.broken, c.over)); got != c.want {
+			t.Errorf("%s: %s, not %s", name, got, c.want)
+		}
+	}
+}
+
+func TestAFrameThatIsTooLargeHasNotLeft(t *testing.T) {
+	err := fmt.Errorf("failed to send message node: %w (got 2 bytes, max 1 bytes)", socket.ErrFrameTooLarge)
+	if got := reasonOf(outcome(time.Time{}, err, false)); got != "content" {
+		t.Errorf("it is %s", got)
 	}
 }

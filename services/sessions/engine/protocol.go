@@ -101,6 +101,7 @@ type sendRequest struct {
 	Quote      *quote   `msgpack:"quote,omitempty"`
 	Mentions   []string `msgpack:"mentions,omitempty"`
 	Preview    *preview `msgpack:"preview,omitempty"`
+	KnownOnly  bool     `msgpack:"known_only,omitempty"`
 }
 
 type markReadRequest struct {

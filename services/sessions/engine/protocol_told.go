@@ -54,6 +54,7 @@ type notSentReply struct {
 	Type    string `msgpack:"type"`
 	Reason  string `msgpack:"reason"`
 	Message string `msgpack:"message"`
+	Code    int    `msgpack:"code,omitempty"` // by which WhatsApp refused a question
 }
 
 type checkedReply struct {

@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"go.mau.fi/whatsmeow"
@@ -17,6 +16,9 @@ const (
 	sendTimeout  = 20 * time.Second
 	// A send that runs this long hangs for good; only the end of its connection ends it.
 	sendHangs = 100 * time.Second
+	// One recipient whom WhatsApp does not answer for holds the session's other messages up no longer.
+	lookUpPatience  = 8 * time.Second
+	preparePatience = 12 * time.Second
 )
 
 // delivery is one message id in flight; a second request for it waits for the same answer.
@@ -79,9 +81,9 @@ func (s *session) deliver(r *sendRequest) told {
 	case <-s.slot:
 		defer func() { s.slot <- struct{}{} }()
 	case <-ctx.Done():
-		return &unknownReply{Reason: "the message before this one is still in flight"}
+		return &notSentReply{Reason: "busy", Message: "the message before this one is still in flight"}
 	}
-	own, refused := c.reachable(ctx, to)
+	own, refused := c.recipient(ctx, to, r.KnownOnly)
 	if refused != nil {
 		return refused
 	}
@@ -117,21 +119,55 @@ func earlier(a, b time.Time) time.Time {
 	return b
 }
 
-// reachable asks whether a new number is on WhatsApp, and under which own number: the library's answer is only a text.
-func (c *connection) reachable(ctx context.Context, to types.JID) (types.JID, told) {
+// recipient finds out whether a person can be sent to, and under which own number, asking WhatsApp about one who is new
+// unless knownOnly forbids it.
+func (c *connection) recipient(ctx context.Context, to types.JID, knownOnly bool) (types.JID, told) {
 	if to.Server != types.DefaultUserServer {
 		return to, nil
 	}
 	lid, err := c.store.GetLIDForPN(ctx, to)
-	if err == nil && !lid.IsEmpty() {
-		if to, err = c.ownNumber(ctx, to); err == nil {
-			return to, nil
+	switch {
+	case err != nil:
+		return to, c.notReached(err)
+	case !lid.IsEmpty():
+		own, err := c.ownNumber(ctx, to)
+		if err != nil {
+			return to, c.notReached(err)
 		}
+		return own, nil
+	case knownOnly:
+		return to, &notSentReply{Reason: "unasked", Message: "that number is new, and WhatsApp is asked about no new numbers now"}
 	}
-	var found map[string]types.JID
-	if err == nil {
-		found, err = c.whoIsOnWhatsApp(ctx, []string{to.User})
+	ctx, cancel := context.WithTimeout(ctx, lookUpPatience)
+	defer cancel()
+	own, refused := c.reachable(ctx, to)
+	if refused == nil {
+		refused = c.addressable(ctx, own)
 	}
+	return own, refused
+}
+
+// addressable makes sure that the number's LID is known: messages are addressed by it, and the library has only a text
+// for a number without one.
+func (c *connection) addressable(ctx context.Context, to types.JID) told {
+	if lid, err := c.store.GetLIDForPN(ctx, to); err != nil {
+		return c.notReached(err)
+	} else if !lid.IsEmpty() {
+		return nil
+	}
+	people, err := c.client.GetUserInfo(ctx, []types.JID{to})
+	if err != nil {
+		return c.notReached(err)
+	}
+	if people[to].LID.IsEmpty() {
+		return &notSentReply{Reason: "not_on_whatsapp", Message: "that number is not on WhatsApp"}
+	}
+	return nil
+}
+
+// reachable asks whether a new number is on WhatsApp, and under which own number: the library's answer is only a text.
+func (c *connection) reachable(ctx context.Context, to types.JID) (types.JID, told) {
+	found, err := c.whoIsOnWhatsApp(ctx, []string{to.User})
 	if err != nil {
 		return to, c.notReached(err)
 	}
@@ -144,13 +180,7 @@ func (c *connection) reachable(ctx context.Context, to types.JID) (types.JID, to
 
 // notReached says why the question before a send failed: nothing has left yet.
 func (c *connection) notReached(err error) told {
-	switch {
-	case errors.Is(err, errFenced):
-		return &notSentReply{Reason: "fenced", Message: "a higher fence was seen"}
-	case c.store.broken() != nil:
-		return &notSentReply{Reason: "store", Message: "the key store failed"}
-	}
-	return &notSentReply{Reason: "not_connected", Message: "WhatsApp did not say whether that number exists"}
+	return notLeft(err, c.store.broken() != nil, c.ctx.Err() != nil)
 }
 
 // handOver gives the message to the library and waits for the server's answer.
@@ -159,16 +189,39 @@ func (c *connection) handOver(ctx context.Context, id string, to types.JID, mess
 	defer c.work.finish()
 	hanging := time.AfterFunc(sendHangs, func() { c.end(&disconnectedEvent{Reason: "dropped"}) })
 	defer hanging.Stop()
+	c.stanzas.begin(id)
+	defer c.stanzas.end(id)
+	ctx, giveUp := context.WithCancel(ctx)
+	defer giveUp()
+	preparing := time.AfterFunc(preparePatience, func() {
+		if !c.stanzas.mayHaveLeft(id) {
+			giveUp()
+		}
+	})
+	defer preparing.Stop()
 	sendCtx, release := c.store.forSending(ctx)
 	defer release()
 	c.fanout.begin(id, message.message)
 	response, err := c.client.SendMessage(sendCtx, to, message.message, whatsmeow.SendRequestExtra{ID: id, Timeout: sendTimeout})
-	reply := outcome(response.Timestamp, err, c.store.broken() != nil)
 	if err != nil {
 		logEvent("warn", "a message was not acknowledged", "session", c.session.name, "connection", c.number, "message", id, "error", err)
-		return reply
+		return c.outcomeOf(id, response.Timestamp, err)
 	}
 	release()
 	c.sendToMissed(ctx)
-	return reply
+	return c.outcomeOf(id, response.Timestamp, err)
+}
+
+// outcomeOf names what came of a message, by whether its stanza was given to the socket.
+func (c *connection) outcomeOf(id string, at time.Time, err error) told {
+	storeBroken := c.store.broken() != nil
+	if c.stanzas.mayHaveLeft(id) {
+		return outcome(at, err, storeBroken)
+	}
+	if answered(err) {
+		logEvent("error", "the library sent a message unseen", "session", c.session.name, "message", id)
+		c.stanzas.missed()
+		return outcome(at, err, storeBroken)
+	}
+	return notLeft(err, storeBroken, c.ctx.Err() != nil)
 }

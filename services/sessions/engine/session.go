@@ -283,6 +283,10 @@ func failure(err error) *failedReply {
 	case errors.Is(err, whatsmeow.ErrPhoneNumberTooShort), errors.Is(err, whatsmeow.ErrPhoneNumberIsNotInternational):
 		return &failedReply{Code: "bad_request", Message: "that is not an international phone number"}
 	}
+	var refused *whatsmeow.IQError
+	if errors.As(err, &refused) && limited[refused.Code] {
+		return &failedReply{Code: "limited", Message: "WhatsApp limits how often this may be asked"}
+	}
 	var gone *whatsmeow.DisconnectedError
 	if errors.As(err, &gone) {
 		return &failedReply{Code: "interrupted", Message: "the connection was lost"}

@@ -233,6 +233,8 @@ class Send(Wire, frozen=True, kw_only=True, tag="send"):
     mentions: list[str] = []
     """JIDs."""
     preview: Preview | None = None
+    known_only: bool = False
+    """WhatsApp is not to be asked about a number that is new to this link: it is answered `not_sent`, `unasked`."""
 
 
 class MarkRead(Wire, frozen=True, kw_only=True, tag="mark_read"):
@@ -345,9 +347,9 @@ class Done(Wire, frozen=True, kw_only=True, tag="done"):
 class Failed(Wire, frozen=True, kw_only=True, tag="failed"):
     """It was not done.
 
-    `code`: `not_open`, `not_connected`, `fenced` (a higher fence was seen), `store`, `refused`, `bad_request`, for a
-    download `gone` and `too_large`; when WhatsApp was asked and did not answer, so that it may have been done,
-    `timeout` and `interrupted` (the connection was lost).
+    `code`: `not_open`, `not_connected`, `fenced` (a higher fence was seen), `store`, `refused`, `limited` (asked too
+    often), `bad_request`, for a download `gone` and `too_large`; when WhatsApp was asked and did not answer, so that it
+    may have been done, `timeout` and `interrupted` (the connection was lost).
     """
 
     code: str
@@ -386,11 +388,14 @@ class NotSent(Wire, frozen=True, kw_only=True, tag="not_sent"):
     """The message certainly did not leave.
 
     `reason`: `not_open`, `not_connected`, `not_on_whatsapp`, `store`, `fenced`, `media` (missing or unreadable),
-    `content`.
+    `content`; `limited` and `lookup` (WhatsApp limits questions about recipients; it refused one or did not answer, by
+    `code` if it gave one), `unasked` (see `Send.known_only`), `uploading` and `upload` (the medium is on its way to
+    WhatsApp; its upload failed), `busy` (the message before is still in flight).
     """
 
     reason: str
     message: str = ""
+    code: int = 0
 
 
 class Checked(Wire, frozen=True, kw_only=True, tag="checked"):

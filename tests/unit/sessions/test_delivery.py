@@ -24,6 +24,12 @@ NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
         pytest.param(engine.NotSent(reason="not_on_whatsapp"), E.NOT_ON_WHATSAPP, False, False, id="nobody there"),
         pytest.param(engine.NotSent(reason="media"), E.MEDIA_MISSING, False, False, id="no file"),
         pytest.param(engine.NotSent(reason="store"), E.TEMPORARY, True, False, id="no keys now"),
+        pytest.param(engine.NotSent(reason="limited", code=429), E.LOOKUP_LIMITED, True, False, id="asked too often"),
+        pytest.param(engine.NotSent(reason="unasked"), E.LOOKUP_LIMITED, True, False, id="not asked"),
+        pytest.param(engine.NotSent(reason="lookup", code=403), E.LOOKUP_FAILED, True, False, id="not told"),
+        pytest.param(engine.NotSent(reason="uploading"), E.NOT_UPLOADED, True, False, id="on its way to WhatsApp"),
+        pytest.param(engine.NotSent(reason="upload"), E.NOT_UPLOADED, True, False, id="an upload that failed"),
+        pytest.param(engine.NotSent(reason="busy"), E.TEMPORARY, True, False, id="behind another message"),
         pytest.param(engine.NotSent(reason="from the future"), E.TEMPORARY, True, False, id="a reason not known here"),
         pytest.param(engine.Unknown(reason="timeout"), E.OUTCOME_UNKNOWN, True, None, id="no ack"),
         pytest.param(None, E.OUTCOME_UNKNOWN, True, None, id="no answer"),
@@ -72,3 +78,16 @@ def test_a_contact_that_is_held_back_waits_until_the_restriction_ends(until: dat
     answer = answer_of(engine.Refused(code=463), 3, NOW, restricted_until=until)
     assert isinstance(answer, NotDelivered)
     assert (answer.code, answer.retry_in_s) == (E.CONTACT_RESTRICTED, waits_s)
+
+
+def test_a_refused_question_tells_whatsapps_code() -> None:
+    answer = answer_of(engine.NotSent(reason="lookup", code=403), 3, NOW)
+    assert isinstance(answer, NotDelivered)
+    assert answer.detail == "WhatsApp did not say how this recipient is reached (code 403)."
+
+
+@pytest.mark.parametrize("reason", ["limited", "unasked"])
+def test_a_new_recipient_waits_as_long_as_the_sessions_look_ups(reason: str) -> None:
+    answer = answer_of(engine.NotSent(reason=reason), 3, NOW, look_ups_in_s=42.0)
+    assert isinstance(answer, NotDelivered)
+    assert answer.retry_in_s == 42.0

@@ -21,6 +21,7 @@ from services.sessions.engines import base as engine
 from services.sessions.engines.scripted import ScriptedEngine
 from services.sessions.engines.scripted_network import ScriptedNetwork
 from services.sessions.fitness import Fitness
+from services.sessions.lookups import LookUps
 from services.sessions.runner import Runner
 from services.sessions.sockets import Ports
 from tests.processes import PATIENCE_S, TEST_KEYS
@@ -87,7 +88,7 @@ class Desk:
     async def open(self) -> None:
         await self.engine.start(self._heard, self._nothing)
         self.runner = Runner(self.ports, wish=WISH, state=None, shard=0)
-        self.asks = Asks(self.ports, lambda _: self.runner)
+        self.asks = Asks(self.ports, lambda _: self.runner, LookUps())
 
     async def _heard(self, event: engine.Event) -> bool:
         self.runner.submit(event)

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package main
+
+import (
+	"sync"
+
+	waBinary "go.mau.fi/whatsmeow/binary"
+)
+
+// stanzaWatch knows of each message in hand whether its stanza was given to the socket. The library logs every stanza
+// (`sendNodeAndGetData` in its client.go), in the sending goroutine, before the socket gets it; a frame that it sends
+// again after a disconnect was logged the first time. So what was not seen here has certainly not left.
+type stanzaWatch struct {
+	mu     sync.Mutex
+	works  bool            // a stanza was seen: the library logs as described
+	blind  bool            // and yet one left unseen: what was not seen means nothing any more
+	inHand map[string]bool // by message id: whether the stanza was seen
+}
+
+func newStanzaWatch() *stanzaWatch { return &stanzaWatch{inHand: map[string]bool{}} }
+
+// begin watches for a message; end stops.
+func (w *stanzaWatch) begin(id string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.inHand[id] = false
+}
+
+func (w *stanzaWatch) end(id string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.inHand, id)
+}
+
+func (w *stanzaWatch) saw(node *waBinary.Node) {
+	id, _ := node.Attrs["id"].(string)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.works = true
+	if _, watched := w.inHand[id]; watched && node.Tag == "message" {
+		w.inHand[id] = true
+	}
+}
+
+// mayHaveLeft tells whether a message that is watched was given to the socket, as far as anybody can know.
+func (w *stanzaWatch) mayHaveLeft(id string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	seen, watched := w.inHand[id]
+	return !w.works || w.blind || !watched || seen
+}
+
+// missed is called when WhatsApp answered a message that was never seen: from then on anything may have left.
+func (w *stanzaWatch) missed() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.blind = true
+}
