@@ -93,8 +93,8 @@ class MessageHeld(Fact, frozen=True, kw_only=True, tag="MessageHeld"):
     message_id: str
     wa_id: str
     waiting_for: str | None = None
-    """`session`, `restriction`, `retry`, `receipt`, `pacing`, `schedule`, `new_contacts`, `subscription`; null: it
-    waits no more."""
+    """`session`, `restriction`, `retry`, `receipt`, `pacing`, `schedule`, `new_contacts`, `subscription`, `lookup`
+    (WhatsApp has to say how the recipient is reached), `upload` (it has to take the medium); null: it waits no more."""
     resume_at: datetime | None = None
 
 

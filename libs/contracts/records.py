@@ -196,6 +196,8 @@ class OutboxRow(Record, frozen=True, kw_only=True, rename="camel"):
     """An attempt may have left: from then on only an answer or a receipt ends the message. Set before each hand-over,
     and taken back when the answer says that this attempt, like all before it, certainly did not leave."""
     unknown_since: datetime | None = None
+    give_up_at: datetime | None = None
+    """When a message whose recipient cannot be looked up, or whose medium cannot be uploaded, fails for `code`."""
     waiting_for: str | None = None
     resume_at: datetime | None = None
     code: str | None = None

@@ -97,6 +97,9 @@ class Lane:
         self._connections = 0
         self._connections_asked = 0
         self._held_for: tuple[str, datetime | None] | None = None
+        self._troubled: set[str] = set()
+        self._stuck_chats: dict[str, tuple[retries.Stuck, datetime]] = {}
+        self._took_s = 0.0
         self._stopping = False
         self._log = logs.get().bind(session=session_id)
 
@@ -122,11 +125,13 @@ class Lane:
         if begun:
             self._begun = row.id
         self.waiting.put(row)
-        if row.waiting_for == rows.FOR_RESTRICTION and row.resume_at is not None:
+        if rows.is_held_with_its_lane(row) and row.resume_at is not None:
             self._paused_until = max(self._paused_until or row.resume_at, row.resume_at)
             self._held_for = (rows.FOR_RESTRICTION, self._paused_until)
         elif self._held_for is not None and len(self.waiting) <= SHOWN:
             self._show_wait()
+        elif row.to in self._stuck_chats:
+            self._show_stuck(row.to)
         self._work()
 
     def cancel(self, message_id: str) -> asyncio.Future[None] | None:
@@ -162,9 +167,11 @@ class Lane:
         self._connections += 1
         self._vain.clear()
         self._impatience.clear()
+        self._troubled.clear()
         self._paused_until = None
         self._gate.forget_manners()
         self._gate.forget_held_contacts()
+        self._free_all()
         if self._held_for != AT_REST:
             self._show_no_wait()
         self._release()
@@ -305,6 +312,7 @@ class Lane:
         self._asked_epoch = self._desk.newest_epoch(attempt.engine)
         self._connections_asked = self._connections
         self._asking = asyncio.create_task(self._desk.deliver(attempt, content))
+        asked_at = self._desk.now()
         try:
             return await self._asking
         except asyncio.CancelledError:
@@ -314,6 +322,7 @@ class Lane:
             return Silence.TIMED_OUT  # the wait was ended, not the lane
         finally:
             self._asking = None
+            self._took_s = (self._desk.now() - asked_at).total_seconds()
 
     # --- Its conclusions ---------------------------------------------------------------------------------------------
 
@@ -331,18 +340,25 @@ class Lane:
         match verdict:
             case retries.Sent():
                 self._end(attempt, rows.sent(attempt, verdict.at, now, to=verdict.to))
+                self._troubled.clear()
                 self._show_no_wait()
+                self._free(attempt.to)
             case retries.Refused() if before.handed_over:
                 until = now + timedelta(seconds=self._desk.terms.refusal_held_s)
                 self._change(attempt, rows.awaiting_receipt(attempt, verdict.code, verdict.detail, until, now))
             case retries.Refused():
                 back = rows.taken_back(attempt, before)  # so a retry of it is a first hand-over again
                 self._end(attempt, rows.failed(back, verdict.code, verdict.detail, now))
+                self._free(attempt.to)
+            case retries.Stuck():
+                self._vain[attempt.id] += 1
+                self._stuck(attempt, rows.taken_back(attempt, before), verdict, now)
             case retries.Unknown():
-                self._again(attempt, rows.outcome_unknown(attempt, now), verdict.again_in_s, now, counts=True)
+                again_in_s = max(verdict.again_in_s, self._took_s) if len(self.waiting) > 1 else verdict.again_in_s
+                self._again(attempt, rows.outcome_unknown(attempt, now), again_in_s, now, counts=True)
             case retries.NotLeft():
-                back = rows.taken_back(attempt, before)
-                back = rows.held(back, rows.FOR_RETRY, now) if verdict.counts else back
+                back, until = rows.taken_back(attempt, before), now + timedelta(seconds=verdict.again_in_s)
+                back = rows.held(back, rows.FOR_RETRY, now, until=until) if verdict.counts else back
                 self._again(attempt, back, verdict.again_in_s, now, counts=verdict.counts)
             case retries.Restricted():
                 back, until = rows.taken_back(attempt, before), now + timedelta(seconds=verdict.for_s)
@@ -356,16 +372,60 @@ class Lane:
             case _:
                 assert_never(verdict)
 
+    def _stuck(self, attempt: OutboxRow, back: OutboxRow, why: retries.Stuck, now: datetime) -> None:
+        """What goes to this chat waits, in its order; the others go on."""
+        until = now + timedelta(seconds=why.again_in_s)
+        self.waiting.hold(attempt.to, until)
+        self._stuck_chats[attempt.to] = (why, until)
+        self._change(attempt, _as_stuck(back, why, until, now))
+        self._show_stuck(attempt.to)
+
+    def _show_stuck(self, chat: str) -> None:
+        why, until = self._stuck_chats[chat]
+        now = self._desk.now()
+        for row in self.waiting.first_of_chat(chat, SHOWN) if until > now else ():
+            if row.due_at <= now:
+                self._change_if_new(row, _as_stuck(row, why, until, now))
+
+    def _free(self, chat: str) -> None:
+        """What goes to this chat waits for nothing of its own."""
+        self.waiting.free(chat)
+        if self._stuck_chats.pop(chat, None) is None:
+            return
+        now = self._desk.now()
+        for row in self.waiting.first_of_chat(chat, SHOWN):
+            self._change_if_new(row, rows.not_stuck(row, now))
+
+    def _free_all(self) -> None:
+        """The session's connection has ended, or begun: what its recipients waited for is asked anew."""
+        self.waiting.free_all()
+        for chat in list(self._stuck_chats):
+            self._free(chat)
+
     def _again(self, attempt: OutboxRow, after: OutboxRow, again_in_s: float, now: datetime, *, counts: bool) -> None:
-        """Try it again: first in the lane, after a pause; behind the others once it has had its share."""
+        """Try it again after a pause, in which the other chats go on: the slower, the more of them are in trouble.
+
+        Once it has had its share it lets the later messages of its own chat pass as well.
+        """
         self._vain[attempt.id] += 1
         self._impatience[attempt.id] += counts
         again_at = now + timedelta(seconds=0 if self._connections > self._connections_asked else again_in_s)
         if retries.steps_behind(self._impatience[attempt.id], self._desk.terms.retries) and len(self.waiting) > 1:
             after = rows.behind_others(after, last_order=self.waiting.last_order, due_at=again_at)
+        elif counts:
+            self.waiting.hold(attempt.to, again_at)
         else:
             self._paused_until = again_at
+        if counts:
+            self._slow_down(attempt.to, now)
         self._change(attempt, after)
+
+    def _slow_down(self, chat: str, now: datetime) -> None:
+        """One chat in trouble is its own; several without a success between them may be the session's."""
+        self._troubled.add(chat)
+        others = len(self._troubled) - 1
+        if others > 0:
+            self._paused_until = now + timedelta(seconds=retries.pause_after(others, self._desk.terms.retries))
 
     def _contact_restricted(self, attempt: OutboxRow, back: OutboxRow, until: datetime, now: datetime) -> None:
         """What goes to this contact waits, in its order; the others go on."""
@@ -386,6 +446,7 @@ class Lane:
 
     async def _park(self, now: datetime) -> None:
         """Wait for the session; it may have connected, or been deleted, before we began to wait."""
+        self._free_all()
         self._paused_until = now + timedelta(seconds=self._desk.terms.probe_every_s)
         self._held_for = (rows.FOR_SESSION, None)
         self._show_wait()
@@ -441,3 +502,7 @@ class Lane:
         self._unwanted.discard(before.id)
         self._changed.set()
         return self._desk.keep(before, after)
+
+
+def _as_stuck(row: OutboxRow, why: retries.Stuck, until: datetime, now: datetime) -> OutboxRow:
+    return rows.stuck(row, why.waiting_for, now, until=until, code=why.code, detail=why.detail, limit_s=why.limit_s)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 
@@ -20,8 +21,9 @@ def place_of(row: OutboxRow) -> Place:
 class Waiting:
     """The open rows of one session.
 
-    A row is tried when it is due, in the order of (priority, order); one that awaits a receipt is not tried. Rows whose
-    deadline has passed are found by `overdue`.
+    A row is tried when it is due, in the order of (priority, order); one that awaits a receipt is not tried. The rows
+    of a chat that is held wait until it is free, in their order, and the others pass. Rows whose deadline has passed
+    are found by `overdue`.
     """
 
     def __init__(self, *, unknown_limit_s: float) -> None:
@@ -31,6 +33,11 @@ class Waiting:
         self._ready: list[Place] = []
         self._later: list[tuple[datetime, str]] = []
         self._deadlines: list[tuple[datetime, str]] = []
+        self._of_chat: dict[str, dict[str, None]] = {}
+        self._held: dict[str, datetime] = {}
+        self._ends: list[tuple[datetime, str]] = []
+        self._behind: dict[str, list[Place]] = {}
+        self._waits: Counter[str] = Counter()
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -56,6 +63,16 @@ class Waiting:
         """The first rows of those that certainly never left, in their order."""
         return heapq.nsmallest(number, filter(rows.may_be_cancelled, self._rows.values()), key=place_of)
 
+    def first_of_chat(self, chat: str, number: int) -> list[OutboxRow]:
+        """The same of one chat."""
+        found = (self._rows[message_id] for message_id in self._of_chat.get(chat, ()))
+        return heapq.nsmallest(number, filter(rows.may_be_cancelled, found), key=place_of)
+
+    @property
+    def waits(self) -> dict[str, int]:
+        """How many rows say that they wait for what."""
+        return {reason: count for reason, count in self._waits.items() if count}
+
     def put(self, row: OutboxRow) -> None:
         """Add a row, or put one back that has changed: it may be taken (again) when it is due."""
         self.keep(row)
@@ -65,25 +82,55 @@ class Waiting:
 
     def keep(self, row: OutboxRow) -> None:
         """Note how a row is now, without letting it be taken."""
+        before = self._rows.get(row.id)
+        self._count(before, row)
         self._rows[row.id] = row
+        self._of_chat.setdefault(row.to, {})[row.id] = None
         deadline = rows.deadline_of(row, self._unknown_limit_s)
         if deadline is not None:
             heapq.heappush(self._deadlines, (deadline, row.id))
 
     def remove(self, message_id: str) -> None:
         """Forget a row."""
-        self._rows.pop(message_id, None)
+        row = self._rows.pop(message_id, None)
         self._taken.discard(message_id)
+        if row is None:
+            return
+        self._count(row, None)
+        of_chat = self._of_chat[row.to]
+        del of_chat[message_id]
+        if not of_chat:
+            del self._of_chat[row.to]
+
+    def hold(self, chat: str, until: datetime) -> None:
+        """Let nothing of this chat be taken before `until`."""
+        self._held[chat] = until
+        heapq.heappush(self._ends, (until, chat))
+
+    def free(self, chat: str) -> None:
+        """The chat's rows may be taken again."""
+        if self._held.pop(chat, None) is not None:
+            self._return(chat)
+
+    def free_all(self) -> None:
+        """No chat is held."""
+        for chat in list(self._held):
+            self.free(chat)
 
     def take(self, now: datetime) -> OutboxRow | None:
         """The next row to try, if one is due; it is not taken again before it is put back."""
+        self._end_holds(now)
         self._admit_due(now)
         while self._ready:
             place = heapq.heappop(self._ready)
             row = self._rows.get(place[-1])
-            if row is not None and row.id not in self._taken and place_of(row) == place:
-                self._taken.add(row.id)
-                return row
+            if row is None or row.id in self._taken or place_of(row) != place:
+                continue
+            if row.to in self._held:
+                self._behind.setdefault(row.to, []).append(place)
+                continue
+            self._taken.add(row.id)
+            return row
         return None
 
     def overdue(self, now: datetime) -> list[OutboxRow]:
@@ -100,11 +147,28 @@ class Waiting:
 
     def next_due(self) -> datetime | None:
         """After `take` found nothing: when a row will be due."""
-        return self._later[0][0] if self._later else None
+        moments = [queue[0][0] for queue in (self._later, self._ends) if queue]
+        return min(moments, default=None)
 
     def next_deadline(self) -> datetime | None:
         """When the next deadline passes."""
         return self._deadlines[0][0] if self._deadlines else None
+
+    def _end_holds(self, now: datetime) -> None:
+        while self._ends and self._ends[0][0] <= now:
+            until, chat = heapq.heappop(self._ends)
+            if self._held.get(chat) == until:
+                self.free(chat)
+
+    def _return(self, chat: str) -> None:
+        for place in self._behind.pop(chat, ()):
+            heapq.heappush(self._ready, place)
+
+    def _count(self, before: OutboxRow | None, after: OutboxRow | None) -> None:
+        if before is not None and before.waiting_for is not None:
+            self._waits[before.waiting_for] -= 1
+        if after is not None and after.waiting_for is not None:
+            self._waits[after.waiting_for] += 1
 
     def _admit_due(self, now: datetime) -> None:
         while self._later and self._later[0][0] <= now:

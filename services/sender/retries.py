@@ -9,6 +9,7 @@ import msgspec
 
 from libs.contracts.calls import DeliverAnswer, Delivered, NotDelivered
 from libs.contracts.errors import SendError
+from services.sender import rows
 
 
 class Silence(Enum):
@@ -28,6 +29,9 @@ class Retries(msgspec.Struct, frozen=True, kw_only=True):
     handover_s: float = 0.5
     restricted_s: float = 60.0
     patience_attempts: int = 10
+    recipient_longest_s: float = 600.0
+    recipient_limit_s: float = 3600.0
+    limited_limit_s: float = 86_400.0
 
 
 class Sent(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,14 +73,29 @@ class Restricted(msgspec.Struct, frozen=True, kw_only=True):
     contact_alone: bool
 
 
-Verdict = Sent | Refused | Unknown | NotLeft | NotConnected | Restricted
-CERTAINLY_HERE = NotLeft | NotConnected | Restricted
+class Stuck(msgspec.Struct, frozen=True, kw_only=True):
+    """The attempt did not leave for want of something that concerns its chat alone; after `limit_s` it has failed."""
+
+    waiting_for: str
+    again_in_s: float
+    limit_s: float
+    code: str
+    detail: str
+
+
+Verdict = Sent | Refused | Unknown | NotLeft | NotConnected | Restricted | Stuck
+CERTAINLY_HERE = NotLeft | NotConnected | Restricted | Stuck
 """After these the message is where it was before the attempt."""
 
 
 def pause_after(vain: int, retries: Retries) -> float:
     """Seconds to wait after `vain` vain attempts in a row (from 1): 1, 2, 4 ... 60."""
     return min(retries.longest_s, retries.first_s * 2 ** min(vain - 1, 30))
+
+
+def pause_of_a_chat(vain: int, retries: Retries) -> float:
+    """The same for what WhatsApp does not answer about a recipient: 1, 2, 4 ... 600."""
+    return min(retries.recipient_longest_s, retries.first_s * 2 ** min(vain - 1, 30))
 
 
 def steps_behind(vain: int, retries: Retries) -> bool:
@@ -113,6 +132,15 @@ def _certainly_not_left(answer: NotDelivered, vain: int, retries: Retries) -> Ve
             return Restricted(for_s=_wish(answer) or retries.restricted_s, contact_alone=alone)
         case SendError.STALE | SendError.SUSPENDED:
             return NotLeft(again_in_s=_wish(answer) or retries.handover_s, counts=False)
+        case SendError.LOOKUP_LIMITED | SendError.LOOKUP_FAILED | SendError.NOT_UPLOADED:
+            is_limited = answer.code == SendError.LOOKUP_LIMITED
+            return Stuck(
+                waiting_for=rows.FOR_UPLOAD if answer.code == SendError.NOT_UPLOADED else rows.FOR_LOOKUP,
+                again_in_s=_wish(answer) or pause_of_a_chat(vain, retries),
+                limit_s=retries.limited_limit_s if is_limited else retries.recipient_limit_s,
+                code=answer.code,
+                detail=answer.detail,
+            )
         case _ if answer.retryable:
             return NotLeft(again_in_s=_wish(answer) or pause_after(vain, retries), counts=True)
         case _:

@@ -44,6 +44,10 @@ FOR_TIME: Final = "schedule"
 FOR_PACE: Final = "pacing"
 FOR_NEW_CONTACTS: Final = "new_contacts"
 WAITS_ALONE: Final = (FOR_RESTRICTION, FOR_NEW_CONTACTS)
+FOR_LOOKUP: Final = "lookup"
+FOR_UPLOAD: Final = "upload"
+WAITS_OF_A_CHAT: Final = (FOR_LOOKUP, FOR_UPLOAD)
+"""What WhatsApp has to answer or take before a message to this recipient can leave."""
 FOR_RETRY: Final = "retry"
 FOR_RECEIPT: Final = "receipt"
 """`waiting_for` of a row that was refused after an attempt that may have left: it is not tried again."""
@@ -152,6 +156,24 @@ def held(row: OutboxRow, waiting_for: str | None, now: datetime, *, until: datet
     return _telling(row, _held(row, now)) if row.status == QUEUED and row.about is None else row
 
 
+def stuck(
+    row: OutboxRow, waiting_for: str, now: datetime, *, until: datetime, code: str, detail: str, limit_s: float
+) -> OutboxRow:
+    """The row waits for its recipient, and fails for this reason when that lasts for longer than `limit_s`."""
+    give_up_at = row.give_up_at or now + timedelta(seconds=limit_s)
+    return held(replace(row, give_up_at=give_up_at, code=code, detail=detail), waiting_for, now, until=until)
+
+
+def not_stuck(row: OutboxRow, now: datetime) -> OutboxRow:
+    """The row waits for its recipient no longer. If it has to again, its time to give up is still the first one."""
+    return held(row, None, now) if row.waiting_for in WAITS_OF_A_CHAT else row
+
+
+def is_held_with_its_lane(row: OutboxRow) -> bool:
+    """Whether a restriction holds the whole lane, not this row's contact alone: that moves `due_at` too."""
+    return row.waiting_for == FOR_RESTRICTION and row.resume_at is not None and row.due_at < row.resume_at
+
+
 def behind_others(row: OutboxRow, *, last_order: int, due_at: datetime) -> OutboxRow:
     """The row lets all others that wait now go first."""
     return replace(row, order=max(row.order, last_order), due_at=due_at)
@@ -203,6 +225,7 @@ def queued_again(row: OutboxRow, *, order: int, now: datetime, credits: int = 0)
         not_before=None,
         expires_at=None,
         unknown_since=None,
+        give_up_at=None,
         waiting_for=None,
         resume_at=None,
         code=None,
@@ -221,7 +244,8 @@ def deadline_of(row: OutboxRow, unknown_limit_s: float) -> datetime | None:
         return row.due_at
     if row.handed_over:
         return row.unknown_since and row.unknown_since + timedelta(seconds=unknown_limit_s)
-    return row.expires_at
+    give_up_at = row.give_up_at if row.waiting_for in WAITS_OF_A_CHAT else None
+    return min((end for end in (row.expires_at, give_up_at) if end is not None), default=None)
 
 
 def at_deadline(row: OutboxRow, now: datetime) -> OutboxRow:
@@ -230,6 +254,9 @@ def at_deadline(row: OutboxRow, now: datetime) -> OutboxRow:
         return failed(row, row.code or SendError.REFUSED, row.detail or "", now)
     if row.handed_over:
         return failed(row, SendError.OUTCOME_UNKNOWN, REASONS[SendError.OUTCOME_UNKNOWN], now)
+    is_stuck = row.waiting_for in WAITS_OF_A_CHAT and row.give_up_at is not None and row.give_up_at <= now
+    if is_stuck and (row.expires_at is None or row.expires_at > now):
+        return failed(row, row.code or SendError.LOOKUP_FAILED, row.detail or "", now)
     detail = REASONS[SendError.EXPIRED] if row.about is None else TOO_LATE
     row = replace(_finished(row, EXPIRED, now), code=SendError.EXPIRED, detail=detail)
     return replace(_telling(row, _ended(row, now)), content=None)
@@ -276,6 +303,7 @@ CHANGEABLE: Final = tuple(
         "not_before",
         "expires_at",
         "unknown_since",
+        "give_up_at",
         "waiting_for",
         "resume_at",
         "code",
@@ -299,6 +327,7 @@ def _finished(row: OutboxRow, status: str, now: datetime) -> OutboxRow:
         waiting_for=None,
         resume_at=None,
         unknown_since=None,
+        give_up_at=None,
         code=None,
         detail=None,
     )

@@ -28,6 +28,12 @@ class Settings(CommonSettings, frozen=True, kw_only=True):
     """How long a restricted session waits when WhatsApp did not say how long."""
     patience_attempts: int = 10
     """After this many vain attempts in a row a message steps behind the others of its session."""
+    recipient_longest_s: float = 600.0
+    """The longest pause before WhatsApp is asked again about a recipient, or for an upload, that it refused."""
+    recipient_limit_s: float = 3600.0
+    """A message whose recipient WhatsApp does not tell, or whose medium it does not take, for this long has failed."""
+    limited_limit_s: float = 86_400.0
+    """The same while WhatsApp limits look-ups."""
     paced_networks: str = "whatsapp"
     """Networks, separated by commas, whose sessions are paced."""
     pace_per_minute: float = 20.0

@@ -63,6 +63,14 @@ WORDS: dict[str, tuple[str, str]] = {
         "Waits: a young link writes to few new people a day",
         "Menunggu: tautan baru hanya menulis ke sedikit orang baru per hari",
     ),
+    "waits.lookup": (
+        "Waits: WhatsApp does not say now how this recipient is reached",
+        "Menunggu: WhatsApp belum memberi tahu cara menghubungi penerima ini",
+    ),
+    "waits.upload": (
+        "Waits until its file is uploaded to WhatsApp",
+        "Menunggu berkasnya selesai diunggah ke WhatsApp",
+    ),
     "waits.retry": ("Is tried again", "Akan dicoba lagi"),
     "waits.receipt": ("WhatsApp has not confirmed it yet", "WhatsApp belum mengonfirmasi"),
     "waits.until": ("({at})", "({at})"),
