@@ -165,6 +165,27 @@ func TestAMessageIsSeenToLeaveWhileItsAckIsAwaited(t *testing.T) {
 	}
 }
 
+// WhatsApp acknowledges a message that nobody can read, when it gave no keys for it.
+func TestAMessageThatLeftForNoDeviceOfItsRecipientIsNotTakenForSent(t *testing.T) {
+	sim, archive := startSimulation(t), testArchive(t)
+	owner := startWorker(t, archive, sim)
+	owner.link(sim, "s1", ours)
+	sim.call("POST", "/phones", map[string]any{"number": theirs, "name": "friend"})
+	sim.call("POST", "/faults", map[string]any{"kind": "query", "xmlns": "encrypt", "code": 429})
+	if got := reasonOf(owner.send("s1", theirs, "3EB01", "hi")); got != "*main.unknownReply" {
+		t.Errorf("without keys it is %s", got)
+	}
+	sim.call("DELETE", "/faults", nil)
+	owner.mustSend("s1", theirs, "3EB01", content{Type: "text", Text: "hi"})
+	if shown := sim.inbox(theirs); len(shown) != 1 || shown[0]["text"] != "hi" {
+		t.Errorf("the phone shows %v", shown)
+	}
+	owner.mustSend("s1", ours, "3EB02", content{Type: "text", Text: "to myself"})
+	if got := reasonOf(owner.sentTo("999000999000@lid", "3EB03")); got != "not_on_whatsapp" {
+		t.Errorf("to a LID of nobody it is %s", got)
+	}
+}
+
 // reconnect opens the session's next connection.
 func (o *testOwner) reconnect(session string, number int) {
 	o.t.Helper()

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"go.mau.fi/whatsmeow"
@@ -208,8 +209,26 @@ func (c *connection) handOver(ctx context.Context, id string, to types.JID, mess
 		return c.outcomeOf(id, response.Timestamp, err)
 	}
 	release()
+	if !c.reached(id, to) {
+		logEvent("warn", "a message left for no device of its recipient", "session", c.session.name, "message", id)
+		return c.unreached(ctx, to)
+	}
 	c.sendToMissed(ctx)
 	return c.outcomeOf(id, response.Timestamp, err)
+}
+
+// reached tells whether a message to a person left for one of the person's devices.
+func (c *connection) reached(id string, to types.JID) bool {
+	us := []string{c.client.Store.GetJID().User, c.client.Store.GetLID().User}
+	return !isPerson(to) || slices.Contains(us, to.User) || c.stanzas.reaches(id, us...)
+}
+
+// unreached says why a message was for nobody: the library leaves out devices whose keys it does not get.
+func (c *connection) unreached(ctx context.Context, to types.JID) told {
+	if devices, err := c.client.GetUserDevices(ctx, []types.JID{to}); err == nil && len(devices) == 0 {
+		return &notSentReply{Reason: "not_on_whatsapp", Message: "the recipient has no device"}
+	}
+	return &unknownReply{Reason: "WhatsApp gave no keys of the recipient's devices"}
 }
 
 // outcomeOf names what came of a message, by whether its stanza was given to the socket.

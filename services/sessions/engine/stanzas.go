@@ -3,6 +3,7 @@
 package main
 
 import (
+	"slices"
 	"sync"
 
 	waBinary "go.mau.fi/whatsmeow/binary"
@@ -13,18 +14,24 @@ import (
 // again after a disconnect was logged the first time. So what was not seen here has certainly not left.
 type stanzaWatch struct {
 	mu     sync.Mutex
-	works  bool            // a stanza was seen: the library logs as described
-	blind  bool            // and yet one left unseen: what was not seen means nothing any more
-	inHand map[string]bool // by message id: whether the stanza was seen
+	works  bool                 // a stanza was seen: the library logs as described
+	blind  bool                 // and yet one left unseen: what was not seen means nothing any more
+	inHand map[string]*sighting // by message id
 }
 
-func newStanzaWatch() *stanzaWatch { return &stanzaWatch{inHand: map[string]bool{}} }
+// sighting is what was seen of a message.
+type sighting struct {
+	seen  bool
+	users []string // those for whose devices it is encrypted one by one
+}
+
+func newStanzaWatch() *stanzaWatch { return &stanzaWatch{inHand: map[string]*sighting{}} }
 
 // begin watches for a message; end stops.
 func (w *stanzaWatch) begin(id string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.inHand[id] = false
+	w.inHand[id] = &sighting{}
 }
 
 func (w *stanzaWatch) end(id string) {
@@ -38,17 +45,36 @@ func (w *stanzaWatch) saw(node *waBinary.Node) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.works = true
-	if _, watched := w.inHand[id]; watched && node.Tag == "message" {
-		w.inHand[id] = true
+	if sight, watched := w.inHand[id]; watched && node.Tag == "message" {
+		sight.seen, sight.users = true, usersOf(node)
 	}
+}
+
+func usersOf(message *waBinary.Node) (users []string) {
+	participants := message.GetChildByTag("participants")
+	for _, device := range participants.GetChildren() {
+		users = append(users, device.AttrGetter().OptionalJIDOrEmpty("jid").User)
+	}
+	return users
+}
+
+// reaches tells whether a message that was seen is encrypted for a device of somebody else than ourselves.
+func (w *stanzaWatch) reaches(id string, ourselves ...string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	sight, watched := w.inHand[id]
+	if !watched || !sight.seen {
+		return true // nothing is known of it
+	}
+	return slices.ContainsFunc(sight.users, func(user string) bool { return !slices.Contains(ourselves, user) })
 }
 
 // mayHaveLeft tells whether a message that is watched was given to the socket, as far as anybody can know.
 func (w *stanzaWatch) mayHaveLeft(id string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	seen, watched := w.inHand[id]
-	return !w.works || w.blind || !watched || seen
+	sight, watched := w.inHand[id]
+	return !w.works || w.blind || !watched || sight.seen
 }
 
 // missed is called when WhatsApp answered a message that was never seen: from then on anything may have left.
