@@ -30,6 +30,10 @@ class Holder(Protocol):
         """A row's end is stored."""
         ...
 
+    def waits_otherwise(self, row: OutboxRow) -> None:
+        """What a row says that it waits for has changed."""
+        ...
+
     def are_told(self, message_id: str, fact_ids: set[str]) -> None:
         """Facts of a row are published."""
         ...
@@ -70,6 +74,8 @@ class Keeper:
         fields = rows.changes(before, after)
         if self._told.pop(after.id, None):
             fields["untold"] = after.untold
+        if (before.waiting_for, before.resume_at) != (after.waiting_for, after.resume_at):
+            self._holder.waits_otherwise(after)
         stored = self._office.changes.submit(Change(lease=self._lease, id=after.id, fields=fields))
         self._under_way.add(stored)
         if after.status in rows.RAISED_BY_RECEIPT:

@@ -16,14 +16,13 @@ from libs.runtime import logs
 from libs.runtime.shards import Lease, LeaseLost
 from libs.runtime.tasks import end
 from services.sender import retries, rows
+from services.sender.chats import SHOWN, Chats
 from services.sender.gate import Book, Gate, Wait
 from services.sender.order import Waiting
 from services.sender.retries import Retries, Silence
-from services.sender.store import Observed
+from services.sender.store import Observed, Waits
 
 FAULT_PAUSE_S = 1.0
-SHOWN = 20
-"""Of a lane that waits, so many messages tell what they wait for: a full queue must not drown the facts."""
 LONGEST_SLEEP_S = 3600.0
 AT_REST = (rows.FOR_SUBSCRIPTION, None)
 """What a lane waits for while its customer's subscription is over."""
@@ -83,6 +82,7 @@ class Lane:
     def __init__(self, session_id: str, customer_id: str, desk: Desk) -> None:
         self._session_id, self.customer_id, self._desk = session_id, customer_id, desk
         self.waiting = Waiting(unknown_limit_s=desk.terms.unknown_limit_s)
+        self._chats = Chats(self.waiting, self._change)
         self._vain: Counter[str] = Counter()
         self._impatience: Counter[str] = Counter()
         self._paused_until: datetime | None = None
@@ -97,8 +97,6 @@ class Lane:
         self._connections = 0
         self._connections_asked = 0
         self._held_for: tuple[str, datetime | None] | None = None
-        self._troubled: set[str] = set()
-        self._stuck_chats: dict[str, tuple[retries.Stuck, datetime]] = {}
         self._took_s = 0.0
         self._stopping = False
         self._log = logs.get().bind(session=session_id)
@@ -120,6 +118,14 @@ class Lane:
         waiting = len(self.waiting) - (self._in_hand is not None)  # the one in hand is counted by the gate
         return self._gate.expected(waiting + ahead, now)
 
+    @property
+    def waits(self) -> list[Waits]:
+        """What its messages say that they wait for."""
+        return [
+            Waits(reason=reason, messages=count, resume_at=self.waiting.first_end(reason))
+            for reason, count in self.waiting.waits.items()
+        ]
+
     def put(self, row: OutboxRow, *, begun: bool = False) -> None:
         """Take a row in; it leaves when its turn comes. `begun`: its first attempt is stored with it."""
         if begun:
@@ -130,8 +136,8 @@ class Lane:
             self._held_for = (rows.FOR_RESTRICTION, self._paused_until)
         elif self._held_for is not None and len(self.waiting) <= SHOWN:
             self._show_wait()
-        elif row.to in self._stuck_chats:
-            self._show_stuck(row.to)
+        else:
+            self._chats.show(row.to, self._desk.now())
         self._work()
 
     def cancel(self, message_id: str) -> asyncio.Future[None] | None:
@@ -167,11 +173,10 @@ class Lane:
         self._connections += 1
         self._vain.clear()
         self._impatience.clear()
-        self._troubled.clear()
         self._paused_until = None
         self._gate.forget_manners()
         self._gate.forget_held_contacts()
-        self._free_all()
+        self._chats.free_all(self._desk.now())
         if self._held_for != AT_REST:
             self._show_no_wait()
         self._release()
@@ -209,9 +214,18 @@ class Lane:
                 return
             except Exception:
                 self._log.exception("a lane's step failed")
+                self._hold_what_failed()
                 await asyncio.sleep(FAULT_PAUSE_S)
             finally:
                 self._put_back()
+
+    def _hold_what_failed(self) -> None:
+        """The fault may be this message's: the other chats go on before it is tried again."""
+        row = self.waiting.get(self._in_hand) if self._in_hand is not None else None
+        if row is not None:
+            self._vain[row.id] += 1
+            pause_s = FAULT_PAUSE_S + retries.pause_after(self._vain[row.id], self._desk.terms.retries)
+            self.waiting.hold(row.to, self._desk.now() + timedelta(seconds=pause_s))
 
     async def _step(self) -> None:
         """End what is overdue, then hand one message over, or sleep until something can change."""
@@ -340,19 +354,18 @@ class Lane:
         match verdict:
             case retries.Sent():
                 self._end(attempt, rows.sent(attempt, verdict.at, now, to=verdict.to))
-                self._troubled.clear()
                 self._show_no_wait()
-                self._free(attempt.to)
+                self._chats.served(attempt.to, now)
             case retries.Refused() if before.handed_over:
                 until = now + timedelta(seconds=self._desk.terms.refusal_held_s)
                 self._change(attempt, rows.awaiting_receipt(attempt, verdict.code, verdict.detail, until, now))
             case retries.Refused():
                 back = rows.taken_back(attempt, before)  # so a retry of it is a first hand-over again
                 self._end(attempt, rows.failed(back, verdict.code, verdict.detail, now))
-                self._free(attempt.to)
+                self._chats.free(attempt.to, now)
             case retries.Stuck():
                 self._vain[attempt.id] += 1
-                self._stuck(attempt, rows.taken_back(attempt, before), verdict, now)
+                self._chats.stick(attempt, rows.taken_back(attempt, before), verdict, now)
             case retries.Unknown():
                 again_in_s = max(verdict.again_in_s, self._took_s) if len(self.waiting) > 1 else verdict.again_in_s
                 self._again(attempt, rows.outcome_unknown(attempt, now), again_in_s, now, counts=True)
@@ -372,38 +385,8 @@ class Lane:
             case _:
                 assert_never(verdict)
 
-    def _stuck(self, attempt: OutboxRow, back: OutboxRow, why: retries.Stuck, now: datetime) -> None:
-        """What goes to this chat waits, in its order; the others go on."""
-        until = now + timedelta(seconds=why.again_in_s)
-        self.waiting.hold(attempt.to, until)
-        self._stuck_chats[attempt.to] = (why, until)
-        self._change(attempt, _as_stuck(back, why, until, now))
-        self._show_stuck(attempt.to)
-
-    def _show_stuck(self, chat: str) -> None:
-        why, until = self._stuck_chats[chat]
-        now = self._desk.now()
-        for row in self.waiting.first_of_chat(chat, SHOWN) if until > now else ():
-            if row.due_at <= now:
-                self._change_if_new(row, _as_stuck(row, why, until, now))
-
-    def _free(self, chat: str) -> None:
-        """What goes to this chat waits for nothing of its own."""
-        self.waiting.free(chat)
-        if self._stuck_chats.pop(chat, None) is None:
-            return
-        now = self._desk.now()
-        for row in self.waiting.first_of_chat(chat, SHOWN):
-            self._change_if_new(row, rows.not_stuck(row, now))
-
-    def _free_all(self) -> None:
-        """The session's connection has ended, or begun: what its recipients waited for is asked anew."""
-        self.waiting.free_all()
-        for chat in list(self._stuck_chats):
-            self._free(chat)
-
     def _again(self, attempt: OutboxRow, after: OutboxRow, again_in_s: float, now: datetime, *, counts: bool) -> None:
-        """Try it again after a pause, in which the other chats go on: the slower, the more of them are in trouble.
+        """Try it again after a pause, in which the other chats go on; several in trouble may mean the session's.
 
         Once it has had its share it lets the later messages of its own chat pass as well.
         """
@@ -412,20 +395,11 @@ class Lane:
         again_at = now + timedelta(seconds=0 if self._connections > self._connections_asked else again_in_s)
         if retries.steps_behind(self._impatience[attempt.id], self._desk.terms.retries) and len(self.waiting) > 1:
             after = rows.behind_others(after, last_order=self.waiting.last_order, due_at=again_at)
-        elif counts:
-            self.waiting.hold(attempt.to, again_at)
-        else:
-            self._paused_until = again_at
-        if counts:
-            self._slow_down(attempt.to, now)
-        self._change(attempt, after)
-
-    def _slow_down(self, chat: str, now: datetime) -> None:
-        """One chat in trouble is its own; several without a success between them may be the session's."""
-        self._troubled.add(chat)
-        others = len(self._troubled) - 1
-        if others > 0:
+        elif counts and (others := self._chats.in_trouble(attempt.to, again_at)):
             self._paused_until = now + timedelta(seconds=retries.pause_after(others, self._desk.terms.retries))
+        elif not counts:
+            self._paused_until = again_at
+        self._change(attempt, after)
 
     def _contact_restricted(self, attempt: OutboxRow, back: OutboxRow, until: datetime, now: datetime) -> None:
         """What goes to this contact waits, in its order; the others go on."""
@@ -446,7 +420,7 @@ class Lane:
 
     async def _park(self, now: datetime) -> None:
         """Wait for the session; it may have connected, or been deleted, before we began to wait."""
-        self._free_all()
+        self._chats.free_all(now)
         self._paused_until = now + timedelta(seconds=self._desk.terms.probe_every_s)
         self._held_for = (rows.FOR_SESSION, None)
         self._show_wait()
@@ -502,7 +476,3 @@ class Lane:
         self._unwanted.discard(before.id)
         self._changed.set()
         return self._desk.keep(before, after)
-
-
-def _as_stuck(row: OutboxRow, why: retries.Stuck, until: datetime, now: datetime) -> OutboxRow:
-    return rows.stuck(row, why.waiting_for, now, until=until, code=why.code, detail=why.detail, limit_s=why.limit_s)

@@ -6,10 +6,12 @@ import heapq
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import islice
 
 from libs.contracts.records import OutboxRow
 from services.sender import rows
 
+LOOKED_AT = 200
 Place = tuple[int, int, int, str]
 
 
@@ -72,6 +74,11 @@ class Waiting:
     def waits(self) -> dict[str, int]:
         """How many rows say that they wait for what."""
         return {reason: count for reason, count in self._waits.items() if count}
+
+    def first_end(self, reason: str) -> datetime | None:
+        """When the first row that waits for this, as far as a look at some tells, waits no longer."""
+        found = (row.resume_at for row in self._rows.values() if row.waiting_for == reason)
+        return min((end for end in islice(found, LOOKED_AT) if end is not None), default=None)
 
     def put(self, row: OutboxRow) -> None:
         """Add a row, or put one back that has changed: it may be taken (again) when it is due."""

@@ -246,6 +246,7 @@ class Shard:
             customer_id=lane.customer_id,
             open=len(lane.waiting),
             oldest_queued_at=None if oldest is None else oldest.accepted_at,
+            waits=lane.waits,
         )
 
     def _admit(
@@ -297,6 +298,10 @@ class Shard:
         self._office.depths.changed(self, row.session_id)
         if row.status == rows.SENT:
             self._remember_sent(row.wa_id)
+
+    def waits_otherwise(self, row: OutboxRow) -> None:
+        """A row waits for something else, or for longer: health tells it."""
+        self._office.depths.changed(self, row.session_id)
 
     def _remember_sent(self, wa_id: str) -> None:
         self._sent[wa_id] = None

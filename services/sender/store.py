@@ -47,6 +47,14 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     weight: int = 1
 
 
+class Waits(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """How many messages of a session say that they wait for `reason`, and when the first of them is tried again."""
+
+    reason: str
+    messages: int
+    resume_at: datetime | None
+
+
 class Depth(msgspec.Struct, frozen=True, kw_only=True):
     """How much of one session is still to leave."""
 
@@ -55,6 +63,7 @@ class Depth(msgspec.Struct, frozen=True, kw_only=True):
     customer_id: str
     open: int
     oldest_queued_at: datetime | None
+    waits: Sequence[Waits] = ()
 
 
 class Ways(msgspec.Struct, frozen=True, kw_only=True):
@@ -281,6 +290,7 @@ class Store:
                         "shard": depth.lease.shard,
                         "open": depth.open,
                         "oldestQueuedAt": depth.oldest_queued_at,
+                        "waits": [msgspec.to_builtins(each, builtin_types=(datetime,)) for each in depth.waits],
                         "epoch": depth.lease.epoch,
                     }
                 },
@@ -297,7 +307,7 @@ class Store:
         """At a take-over: the sessions that have nothing open."""
         await self._depths.update_many(
             {"shard": lease.shard, "_id": {"$nin": list(but)}, "epoch": {"$lte": lease.epoch}, "open": {"$gt": 0}},
-            {"$set": {"open": 0, "oldestQueuedAt": None, "epoch": lease.epoch}},
+            {"$set": {"open": 0, "oldestQueuedAt": None, "waits": [], "epoch": lease.epoch}},
         )
 
 

@@ -108,6 +108,73 @@ async def test_a_restricted_number_waits_with_who_is_new_until_the_end(line: Lin
     await line.assert_arrived_once(known, copies=1)
 
 
+# --- Questions about recipients --------------------------------------------------------------------------------------
+
+A_MOMENT_S = 1.0
+
+
+async def _leaves_at_once(line: Line) -> None:
+    """To the contact, who is known: the fault is another's."""
+    asked_at = datetime.now(UTC)
+    message = await line.send("to somebody known")
+    row = await line.until_message(message, status="sent")
+    sent_at = next(entry["at"] for entry in row["history"] if entry["status"] == "sent")
+    assert (datetime.fromisoformat(sent_at) - asked_at).total_seconds() < A_MOMENT_S
+
+
+async def test_while_look_ups_are_limited_new_recipients_wait_and_known_ones_are_served(line: Line) -> None:
+    strangers = [line.another_contact, f"{int(line.another_contact) + 90_000}"]
+    for stranger in strangers:
+        await line.network.add(stranger, "somebody new")
+    await _delivered_once(line, await line.send(), copies=1)
+    await line.network.breaks("query", phone=line.number, xmlns="usync", code=429)
+    held = [await line.send(to=stranger) for stranger in strangers]
+    await _leaves_at_once(line)
+    for message in held:
+        row = await line.until_message(message, waitingFor="lookup")
+        assert row["status"] == "queued"
+        assert 0 < _from_now(row["resumeAt"]) <= 15
+    assert await line.network.hits("query") == 1
+
+    async def told() -> bool:
+        health = await line.health()
+        return (health["state"], health["waitingFor"], len(health["waits"])) == ("connected", "lookup", 1)
+
+    await eventually(told)
+    assert (await line.health())["waits"][0]["messages"] == 2
+    refused = await line.ask("POST", f"/sessions/{line.session}/check", json={"phones": [strangers[0]]})
+    assert (refused.status_code, refused.json()["error"]) == (429, "LOOKUPS_LIMITED")
+    assert 0 < int(refused.headers["retry-after"]) <= 15
+    assert await line.network.hits("query") == 1
+    await line.network.mended()
+    for message, stranger in zip(held, strangers, strict=True):
+        await line.until_message(message, status="delivered")
+        await line.assert_arrived_once(message, copies=1, at=stranger)
+    await eventually(lambda: _waits_for_nothing(line))
+
+
+async def _waits_for_nothing(line: Line) -> bool:
+    health = await line.health()
+    return (health["waitingFor"], health["waits"]) == (None, [])
+
+
+@pytest.mark.parametrize("code", [403, 500])
+async def test_a_refused_question_is_not_left_and_keeps_nobody_else_waiting(line: Line, code: int) -> None:
+    stranger = line.another_contact
+    await line.network.add(stranger, "somebody new")
+    await _delivered_once(line, await line.send(), copies=1)
+    await line.network.breaks("query", phone=line.number, xmlns="usync", code=code)
+    first, second = await line.send("first", to=stranger), await line.send("second", to=stranger)
+    await _leaves_at_once(line)
+    row = await line.until_message(first, waitingFor="lookup")
+    assert (row["status"], row["resumeAt"] is None) == ("queued", False)
+    assert (await line.ask("DELETE", f"/messages/{first}")).is_success
+    await line.until_message(first, status="cancelled")
+    await line.network.mended()
+    await line.until_message(second, status="delivered")
+    assert [row["text"] for row in await line.network.shown(stranger)] == ["second"]
+
+
 # --- Connections -----------------------------------------------------------------------------------------------------
 
 

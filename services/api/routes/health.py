@@ -16,17 +16,31 @@ from services.api.billing.terms import why_waiting
 from services.api.context import Edge
 from services.api.routes.sessions import SessionRef, seen_for
 from services.api.sessions import store_sessions
-from services.api.sessions.store_sessions import Seen
+from services.api.sessions.store_sessions import Queue, Seen
 from services.api.sessions.views import in_dialect
 from services.api.times import Time, iso_or_none, now
 
 HOUR = timedelta(hours=1)
+OfSome = Literal["lookup", "upload"]
+OF_SOME: dict[OfSome, str] = {
+    "lookup": "Some messages wait: WhatsApp does not say now how their recipients are reached.",
+    "upload": "Some messages wait: WhatsApp has not taken their files yet.",
+}
+"""What some recipients' messages wait for, though the session is connected and serves the others."""
 
 
 class Restriction(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """WhatsApp holds back what this number sends."""
 
     reason: str | None
+    resume_at: Time | None
+
+
+class WaitingMessages(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """So many messages wait for `reason` (as `waitingFor` of a message), the first of them until `resumeAt`."""
+
+    reason: str
+    messages: int
     resume_at: Time | None
 
 
@@ -53,8 +67,11 @@ class SessionHealth(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     queue_depth: int
     oldest_queued_at: Time | None
     restriction: Restriction | None
-    waiting_for: Literal["subscription"] | None
-    """Set while messages wait though the session could send: no subscription is active."""
+    waits: list[WaitingMessages]
+    """What messages of the session say that they wait for; of a long queue the first ones."""
+    waiting_for: Literal["subscription", "lookup", "upload"] | None
+    """Set while messages wait though the session could send: no subscription is active, or WhatsApp does not say how
+    some recipients are reached, or does not take their files; the others are served."""
     message: str | None
     """The same in words."""
 
@@ -73,16 +90,16 @@ async def get_session_health(
     """The session's state with its evidence: last frame, last ack, reconnects, queue, restriction."""
     caller.require("read")
     seen = await seen_for(edge, caller, session_ref)
-    depth, oldest = await store_sessions.waiting_messages(edge.database, seen.record)
+    queue = await store_sessions.queue_of(edge.database, seen.record)
     waiting = why_waiting(await standing_now(edge, caller.customer_id))
-    return SessionHealthAnswer(data=health_of(seen, depth, oldest, now(), waiting=waiting))
+    return SessionHealthAnswer(data=health_of(seen, queue, now(), waiting=waiting))
 
 
-def health_of(
-    seen: Seen, queue_depth: int, oldest_queued_at: datetime | None, at: datetime, *, waiting: str | None
-) -> SessionHealth:
+def health_of(seen: Seen, queue: Queue, at: datetime, *, waiting: str | None) -> SessionHealth:
     """The view, from what is stored; `waiting` says why the customer's messages wait."""
     record, state = seen.record, seen.state
+    waits = {each.reason for each in queue.waits}
+    of_some: OfSome | None = next((reason for reason in OF_SOME if reason in waits), None)
     return SessionHealth(
         session_id=record.id,
         session_name=record.name,
@@ -98,13 +115,17 @@ def health_of(
         last_ack_at=iso_or_none(state.last_ack_at) if state else None,
         reconnects_last_hour=len([moment for moment in state.reconnected_at if at - moment < HOUR]) if state else 0,
         next_attempt_at=iso_or_none(state.next_attempt_at) if state else None,
-        queue_depth=queue_depth,
-        oldest_queued_at=iso_or_none(oldest_queued_at),
+        queue_depth=queue.open,
+        oldest_queued_at=iso_or_none(queue.oldest_queued_at),
         restriction=Restriction(reason=state.reason, resume_at=iso_or_none(state.resume_at))
         if state and state.status is SessionStatus.RESTRICTED
         else None,
-        waiting_for=None if waiting is None else "subscription",
-        message=waiting,
+        waits=[
+            WaitingMessages(reason=each.reason, messages=each.messages, resume_at=iso_or_none(each.resume_at))
+            for each in queue.waits
+        ],
+        waiting_for=of_some if waiting is None else "subscription",
+        message=waiting or (OF_SOME[of_some] if of_some else None),
     )
 
 

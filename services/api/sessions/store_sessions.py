@@ -139,10 +139,26 @@ async def sessions_in(database: Database, customer_id: str, statuses: Sequence[S
     return 0
 
 
-async def waiting_messages(database: Database, record: SessionRecord) -> tuple[int, datetime | None]:
-    """How many of the session's messages still have to leave, and since when the oldest waits, as sender noted it."""
+class Waits(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """So many messages wait for `reason`, the first of them until `resume_at`."""
+
+    reason: str
+    messages: int
+    resume_at: datetime | None = None
+
+
+class Queue(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What of a session still has to leave, as sender noted it."""
+
+    open: int = 0
+    oldest_queued_at: datetime | None = None
+    waits: list[Waits] = []
+
+
+async def queue_of(database: Database, record: SessionRecord) -> Queue:
+    """The session's messages that still have to leave."""
     found = await database.queue_depths.find_one({"_id": record.id, "customerId": record.customer_id})
-    return (0, None) if found is None else (int(found["open"]), found.get("oldestQueuedAt"))
+    return Queue() if found is None else msgspec.convert(found, Queue)
 
 
 def _named(customer_id: str, id_or_name: str) -> dict[str, Any]:

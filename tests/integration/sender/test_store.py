@@ -15,7 +15,7 @@ from libs.runtime.mongo import to_document
 from libs.runtime.shard_rules import Timing
 from libs.runtime.shards import Lease, LeaseLost
 from services.sender import rows
-from services.sender.store import Change, Depth, Insertion, Store, ensure_indexes
+from services.sender.store import Change, Depth, Insertion, Store, Waits, ensure_indexes
 from tests.unit.sender.builders import NOW, queued_row, sending_row
 
 SHARD = 1
@@ -133,6 +133,14 @@ async def test_depths_of_a_stale_owner_are_not_written(store: Store, database: A
     await store.write_depths([depth(4, 7)])
     await store.write_depths([depth(3, 1)])
     assert (await database["queue_depths"].find_one({"_id": "s1"}))["open"] == 7
+
+
+async def test_a_depth_tells_what_messages_wait_for(store: Store, database: Any) -> None:
+    waits = [Waits(reason="lookup", messages=3, resume_at=NOW)]
+    told = Depth(lease=lease(4), session_id="s1", customer_id="c", open=3, oldest_queued_at=NOW, waits=waits)
+    await store.write_depths([told])
+    [stored] = (await database["queue_depths"].find_one({"_id": "s1"}))["waits"]
+    assert (stored["reason"], stored["messages"]) == ("lookup", 3)
 
 
 QUERIES = {

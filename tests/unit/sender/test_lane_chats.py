@@ -180,3 +180,18 @@ async def test_a_recipient_that_keeps_the_lane_long_is_tried_after_as_long_a_pau
     await asyncio.sleep(0.15)
     assert desk.asked == ["a", "b"]
     await lane.stop(0)
+
+
+async def test_a_message_that_breaks_its_lanes_step_keeps_nobody_else_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.sender.lanes.FAULT_PAUSE_S", 0.02)
+
+    async def a_breaks(row: OutboxRow) -> Answer:
+        if row.to == "ill":
+            raise RuntimeError("a bug")
+        return sent()
+
+    desk = Desk(a_breaks, QUICK)
+    lane = lane_with(desk, row_to("ill", "a", 1), row_to("ill", "a2", 2), row_to("well", "b", 3))
+    await desk.until("b", "sent")
+    assert "a2" not in desk.asked
+    await lane.stop(0)

@@ -111,3 +111,42 @@ def test_the_row_in_hand_is_not_overdue_before_it_is_put_back() -> None:
     assert lane.overdue(after(6)) == []
     lane.put(row)
     assert [found.id for found in lane.overdue(after(6))] == ["a"]
+
+
+def test_a_chat_that_is_held_lets_the_others_pass_and_keeps_its_order() -> None:
+    lane = waiting(*(queued_row(f"{to}{order}", order=order, to=to) for order, to in enumerate("ababa")))
+    lane.hold("a", after(10))
+    assert drained(lane) == ["b1", "b3"]
+    assert lane.next_due() == after(10)
+    assert lane.take(after(9)) is None
+    assert [row.id for row in iter(lambda: lane.take(after(10)), None)] == ["a0", "a2", "a4"]
+
+
+def test_a_chat_that_is_held_for_longer_is_not_free_at_the_first_end() -> None:
+    lane = waiting(queued_row("a", to="x"))
+    lane.hold("x", after(10))
+    lane.hold("x", after(20))
+    assert lane.take(after(15)) is None
+    assert lane.take(after(20)) is not None
+
+
+def test_a_chat_that_is_freed_goes_on_at_once_and_a_removed_row_does_not_come_back() -> None:
+    lane = waiting(queued_row("a", order=1, to="x"), queued_row("b", order=2, to="x"), queued_row("c", order=3, to="y"))
+    lane.hold("x", after(10))
+    lane.hold("y", after(10))
+    assert lane.take(NOW) is None
+    lane.remove("a")
+    lane.free("x")
+    assert drained(lane) == ["b"]
+    lane.free_all()
+    assert drained(lane) == ["c"]
+
+
+def test_what_rows_wait_for_is_counted() -> None:
+    lane = waiting(queued_row("a"), queued_row("b", waiting_for="lookup", resume_at=after(9)))
+    assert (lane.waits, lane.first_end("lookup")) == ({"lookup": 1}, after(9))
+    lane.keep(queued_row("a", waiting_for="lookup", resume_at=after(5)))
+    assert (lane.waits, lane.first_end("lookup")) == ({"lookup": 2}, after(5))
+    lane.remove("b")
+    lane.keep(queued_row("a"))
+    assert lane.waits == {}

@@ -6,7 +6,18 @@ import pytest
 
 from libs.contracts.calls import DeliverAnswer, Delivered, NotDelivered
 from services.sender import retries
-from services.sender.retries import NotConnected, NotLeft, Refused, Restricted, Retries, Sent, Silence, Unknown, Verdict
+from services.sender.retries import (
+    NotConnected,
+    NotLeft,
+    Refused,
+    Restricted,
+    Retries,
+    Sent,
+    Silence,
+    Stuck,
+    Unknown,
+    Verdict,
+)
 from tests.unit.sender.builders import NOW
 
 RETRIES = Retries()
@@ -18,6 +29,10 @@ def answer(
 ) -> NotDelivered:
     values = {"epoch": EPOCH, **fields}
     return NotDelivered(code=code, detail="why", retryable=retryable, left=left, **values)  # pyright: ignore[reportArgumentType]
+
+
+def stuck(code: str, again_in_s: float, limit_s: float, *, waiting_for: str = "lookup") -> Stuck:
+    return Stuck(waiting_for=waiting_for, again_in_s=again_in_s, limit_s=limit_s, code=code, detail="why")
 
 
 CASES: list[tuple[str, DeliverAnswer | Silence, int, Verdict]] = [
@@ -46,6 +61,11 @@ CASES: list[tuple[str, DeliverAnswer | Silence, int, Verdict]] = [
     ("a code we do not know, retryable", answer("NEW"), 1, NotLeft(again_in_s=1, counts=True)),
     ("a code we do not know, final", answer("NEW", retryable=False), 1, Refused(code="NEW", detail="why")),
     ("not on WhatsApp", answer("NOT_ON_WHATSAPP", retryable=False), 1, Refused(code="NOT_ON_WHATSAPP", detail="why")),
+    ("look-ups limited", answer("LOOKUP_LIMITED"), 3, stuck("LOOKUP_LIMITED", 4, 86_400)),
+    ("look-ups limited for so long", answer("LOOKUP_LIMITED", retry_in_s=90), 3, stuck("LOOKUP_LIMITED", 90, 86_400)),
+    ("a look-up refused", answer("LOOKUP_FAILED"), 9, stuck("LOOKUP_FAILED", 256, 3600)),
+    ("a look-up refused for long", answer("LOOKUP_FAILED"), 99, stuck("LOOKUP_FAILED", 600, 3600)),
+    ("a medium on its way", answer("NOT_UPLOADED"), 1, stuck("NOT_UPLOADED", 1, 3600, waiting_for="upload")),
     ("a wish of nothing is no wish", answer("TEMPORARY", retry_in_s=0), 1, NotLeft(again_in_s=1, counts=True)),
 ]
 
