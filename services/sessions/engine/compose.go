@@ -21,9 +21,9 @@ type outgoing struct {
 	again   func() // forgets the upload that it uses again; nil when it uses none
 }
 
-// uploadWait is how long a message waits for its medium at once. Afterwards the others of its session go first, and the
+// firstUploadWait is how long a message waits for its medium at once. Afterwards the others of its session go first, and the
 // upload goes on.
-const uploadWait = 5 * time.Second
+const firstUploadWait = 5 * time.Second
 
 // errContent says that a message cannot be made of what was asked; its text is told.
 type errContent string
@@ -36,9 +36,11 @@ var mediaKinds = map[string]whatsmeow.MediaType{
 }
 
 // compose makes the message; media are uploaded first. What it refuses has certainly not left.
-func (s *session) compose(ctx context.Context, c *connection, r *sendRequest, to types.JID) (*outgoing, told) {
+func (s *session) compose(ctx context.Context, c *connection, r *sendRequest, to types.JID, uploadWait time.Duration) (*outgoing, told) {
 	if kind, isMedia := mediaKinds[r.Content.Type]; isMedia {
-		return s.composeMedia(ctx, c, r, kind)
+		uploading, cancel := context.WithTimeout(ctx, uploadWait)
+		defer cancel()
+		return s.composeMedia(uploading, c, r, kind)
 	}
 	message, err := c.composePlain(ctx, r, to)
 	var unfit errContent
@@ -61,8 +63,6 @@ func (s *session) composeMedia(ctx context.Context, c *connection, r *sendReques
 	if err != nil {
 		return nil, &notSentReply{Reason: "content", Message: err.Error()}
 	}
-	ctx, cancel := context.WithTimeout(ctx, uploadWait)
-	defer cancel()
 	at, again, err := s.uploads.of(ctx, c, r.Content.MediaID, kind)
 	if err != nil {
 		return nil, mediaRefusal(c, err)

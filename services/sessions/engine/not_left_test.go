@@ -186,6 +186,21 @@ func TestAMessageThatLeftForNoDeviceOfItsRecipientIsNotTakenForSent(t *testing.T
 	}
 }
 
+func TestAMediumThatWhatsAppDoesNotTakeHasNotLeft(t *testing.T) {
+	sim, archive := startSimulation(t), testArchive(t)
+	owner := startWorker(t, archive, sim)
+	owner.link(sim, "s1", ours)
+	sim.call("POST", "/phones", map[string]any{"number": theirs, "name": "friend"})
+	owner.storeMedium("med_1", []byte("%PDF-1.4 a file"))
+	file := content{Type: "document", MediaID: "med_1", Mimetype: "application/pdf", FileName: "a.pdf"}
+	sim.call("POST", "/faults", map[string]any{"kind": "media", "code": 503})
+	if got := reasonOf(owner.sendContent("s1", theirs, "3EB01", file)); got != "upload" {
+		t.Errorf("it is %s", got)
+	}
+	sim.call("DELETE", "/faults", nil)
+	owner.mustSend("s1", theirs, "3EB01", file)
+}
+
 // reconnect opens the session's next connection.
 func (o *testOwner) reconnect(session string, number int) {
 	o.t.Helper()

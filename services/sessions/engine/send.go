@@ -74,7 +74,7 @@ func (s *session) deliver(r *sendRequest) told {
 	}
 	ctx, cancel := context.WithDeadline(c.ctx, earlier(time.Now().Add(sendDeadline), time.UnixMilli(r.DeadlineMS)))
 	defer cancel()
-	message, refused := s.compose(ctx, c, r, to)
+	message, refused := s.compose(ctx, c, r, to, firstUploadWait)
 	if refused != nil {
 		return refused
 	}
@@ -93,7 +93,7 @@ func (s *session) deliver(r *sendRequest) told {
 		return reply
 	}
 	message.again() // WhatsApp does not say what it refused: what was uploaded earlier is uploaded anew, once
-	if message, refused = s.compose(ctx, c, r, to); refused != nil {
+	if message, refused = s.compose(ctx, c, r, to, sendDeadline); refused != nil {
 		return reply
 	}
 	return namingOwn(c.handOver(ctx, r.MessageID, own, message), to, own)
@@ -195,7 +195,7 @@ func (c *connection) handOver(ctx context.Context, id string, to types.JID, mess
 	ctx, giveUp := context.WithCancel(ctx)
 	defer giveUp()
 	preparing := time.AfterFunc(preparePatience, func() {
-		if !c.stanzas.mayHaveLeft(id) {
+		if isPerson(to) && !c.stanzas.mayHaveLeft(id) { // the keys of a large group take their time
 			giveUp()
 		}
 	})
