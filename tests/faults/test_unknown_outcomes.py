@@ -93,3 +93,21 @@ async def test_a_retry_after_an_unknown_outcome_keeps_the_id(line: Line) -> None
     sent = await line.until_message(message, status="sent")
     assert sent["waId"] == failed["waId"]
     await _assert_arrives_once(line, message, copies=2)
+
+
+async def test_a_recipient_without_acks_keeps_the_others_waiting_for_one_attempt_alone(line: Line) -> None:
+    other = line.another_contact
+    await line.network.add(other, "somebody else")
+    await line.network.behave(line.contact, online=False)
+    await line.network.breaks("withholdAck", phone=line.number, to=line.contact)
+    first, behind = await line.send("first"), await line.send("behind")
+    await eventually(lambda: line.network.has_met("withholdAck"))
+    others = [await line.send(f"number {number}", to=other) for number in range(3)]
+    for message in others:
+        await line.until_message(message, status="delivered")
+    assert await line.network.hits("withholdAck") <= 2  # one attempt held them up, and one more may have been due
+    assert [(await line.message(message))["status"] for message in (first, behind)] == ["sending", "queued"]
+    await line.network.mended()
+    await _assert_arrives_once(line, first)
+    await _assert_arrives_once(line, behind)
+    assert [row["text"] for row in await line.network.shown(line.contact)] == ["first", "behind"]
