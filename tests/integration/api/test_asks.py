@@ -168,6 +168,7 @@ async def test_a_wrong_wish_of_a_group_is_refused(
     [
         ("NOT_CONNECTED", 409, "SESSION_NOT_CONNECTED"),
         ("REFUSED", 409, "REFUSED_BY_WHATSAPP"),
+        ("LIMITED", 409, "REFUSED_BY_WHATSAPP"),
         ("NOT_POSSIBLE", 409, "NOT_POSSIBLE"),
         ("TOO_LARGE", 413, "PAYLOAD_TOO_LARGE"),
         ("GONE", 404, "MEDIA_GONE"),
@@ -186,6 +187,24 @@ async def test_what_the_owner_cannot_do_is_a_refusal(
     assert ("retry-after" in answer.headers) == (status == 503)
     if error in ("REFUSED_BY_WHATSAPP", "NOT_POSSIBLE"):
         assert "Because of the weather" in told["message"]
+
+
+@pytest.mark.parametrize(
+    ("language", "sentence"),
+    [("en", "WhatsApp limits how many numbers"), ("id", "WhatsApp membatasi jumlah nomor")],
+)
+async def test_a_check_that_whatsapp_limits_says_so_and_when_to_come_again(
+    site: Site, session_id: str, streams: str, language: str, sentence: str
+) -> None:
+    async with owner(streams, AskFailed(code="LIMITED", detail="It limits.", retry_in_s=29.2)):
+        answer = await site.call(
+            "POST",
+            f"/sessions/{session_id}/check",
+            json={"phones": ["08111111111"]},
+            headers={"Accept-Language": language},
+        )
+    assert refused(answer, 429, "LOOKUPS_LIMITED")["message"].startswith(sentence)
+    assert answer.headers["retry-after"] == "30"
 
 
 @pytest.mark.parametrize("code", ["TIMEOUT", "INTERRUPTED"])
