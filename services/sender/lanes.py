@@ -368,7 +368,8 @@ class Lane:
                 self._chats.stick(attempt, rows.taken_back(attempt, before), verdict, now)
             case retries.Unknown():
                 again_in_s = max(verdict.again_in_s, self._took_s) if len(self.waiting) > 1 else verdict.again_in_s
-                self._again(attempt, rows.outcome_unknown(attempt, now), again_in_s, now, counts=True)
+                after = rows.tried_again_at(rows.outcome_unknown(attempt, now), now + timedelta(seconds=again_in_s))
+                self._again(attempt, after, again_in_s, now, counts=True)
             case retries.NotLeft():
                 back, until = rows.taken_back(attempt, before), now + timedelta(seconds=verdict.again_in_s)
                 back = rows.held(back, rows.FOR_RETRY, now, until=until) if verdict.counts else back

@@ -141,6 +141,11 @@ def outcome_unknown(row: OutboxRow, now: datetime) -> OutboxRow:
     return _telling(row, _progressed(row, now) if row.about is None else None)
 
 
+def tried_again_at(row: OutboxRow, again_at: datetime) -> OutboxRow:
+    """A row of unknown outcome says until when it rests. Health tells it; of the message itself `sending` is told."""
+    return replace(row, waiting_for=FOR_RETRY, resume_at=again_at)
+
+
 def as_found(row: OutboxRow, now: datetime) -> OutboxRow:
     """An open row that a new owner has found: an attempt that was under way may have left."""
     if row.status != SENDING or row.waiting_for == FOR_RECEIPT or row.unknown_since is not None:

@@ -62,9 +62,14 @@ async def test_what_one_recipient_waits_for_is_said_and_the_others_go_on_at_once
 @pytest.mark.parametrize("answer", TROUBLE.values(), ids=TROUBLE.keys())
 async def test_a_vain_attempt_holds_its_own_chat_alone(answer: Answer) -> None:
     desk = Desk(to_each({"ill": answer}), SLOW)
-    lane_with(desk, row_to("ill", "a", 1), row_to("ill", "a2", 2), row_to("well", "b", 3), row_to("fine", "c", 4))
+    lane = lane_with(
+        desk, row_to("ill", "a", 1), row_to("ill", "a2", 2), row_to("well", "b", 3), row_to("fine", "c", 4)
+    )
     await desk.until("c", "sent")
     assert desk.asked == ["a", "b", "c"]
+    assert lane.waits[0].reason == "retry"
+    assert lane.waits[0].messages == 1
+    assert lane.waits[0].resume_at is not None
 
 
 @pytest.mark.parametrize("answer", [*TROUBLE.values(), *(answer for answer, _ in STUCK.values())])
