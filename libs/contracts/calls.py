@@ -27,6 +27,8 @@ class Deliver(
     epoch: int
     """The sender's epoch for the shard; one below the highest seen is refused with `STALE`."""
     deadline: datetime
+    number: str | None = None
+    """The number (digits) that it may leave from; another one refuses it with `OTHER_NUMBER`. None: any."""
 
 
 class Delivered(
@@ -38,6 +40,8 @@ class Delivered(
     epoch: int
     to: str | None = None
     """JID to which it went, when WhatsApp knows the recipient under another number than was asked for."""
+    number: str | None = None
+    """The number (digits) that sent it."""
 
 
 class NotDelivered(

@@ -58,6 +58,20 @@ class ActOnMessage(Command, frozen=True, kw_only=True, tag="ActOnMessage"):
     accepted_at: datetime
     expires_at: datetime | None = None
     """From then on recipients' clients no longer carry it out."""
+    number: str | None = None
+    """The number (digits) that sent, or received, that message: only it can do this. None: not noted."""
+
+
+class ReleaseQueue(Command, frozen=True, kw_only=True, tag="ReleaseQueue"):
+    """Send what waits for `former_number` from this number (digits), if it is still the one that is linked."""
+
+    number: str
+
+
+class DiscardQueue(Command, frozen=True, kw_only=True, tag="DiscardQueue"):
+    """Cancel what waits for `former_number`, if this number (digits) is still the one that is linked."""
+
+    number: str
 
 
 class GrantCredits(Command, frozen=True, kw_only=True, tag="GrantCredits"):
@@ -81,5 +95,5 @@ class ReconcileSession(Command, frozen=True, kw_only=True, tag="ReconcileSession
     """The session's desired state has changed: compare it with what is, now. A lost one costs 5 s."""
 
 
-SendCommand = SendMessage | CancelMessage | RetryMessage | ActOnMessage | GrantCredits
+SendCommand = SendMessage | CancelMessage | RetryMessage | ActOnMessage | ReleaseQueue | DiscardQueue | GrantCredits
 SessionCommand = ReconcileSession

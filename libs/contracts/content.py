@@ -155,6 +155,8 @@ class Quote(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defa
     sender: str | None = None
     """JID of who wrote it; None: this number."""
     text: Annotated[str, Meta(max_length=1024)] | None = None
+    number: str | None = None
+    """The number (digits) of ours that wrote it: once another is linked, it is named as any other author."""
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):

@@ -85,6 +85,8 @@ class MessageProgressed(Fact, frozen=True, kw_only=True, tag="MessageProgressed"
     """One sentence for the customer, when it failed."""
     to: str | None = None
     """JID to which it was sent, when WhatsApp knows the recipient under another number than was asked for."""
+    number: str | None = None
+    """The number (digits) that sent it, when it was sent."""
 
 
 class MessageHeld(Fact, frozen=True, kw_only=True, tag="MessageHeld"):
@@ -94,7 +96,8 @@ class MessageHeld(Fact, frozen=True, kw_only=True, tag="MessageHeld"):
     wa_id: str
     waiting_for: str | None = None
     """`session`, `restriction`, `retry`, `receipt`, `pacing`, `schedule`, `new_contacts`, `subscription`, `lookup`
-    (WhatsApp has to say how the recipient is reached), `upload` (it has to take the medium); null: it waits no more."""
+    (WhatsApp has to say how the recipient is reached), `upload` (it has to take the medium), `former_number` (the
+    customer has to decide); null: it waits no more."""
     resume_at: datetime | None = None
 
 
@@ -105,6 +108,8 @@ class ReceiptReceived(Fact, frozen=True, kw_only=True, tag="ReceiptReceived"):
     receipt: str
     chat: str
     sender: str
+    number: str | None = None
+    """The number (digits) that received it, which sent those messages."""
 
 
 class MessageReceived(Fact, frozen=True, kw_only=True, tag="MessageReceived"):
@@ -134,6 +139,8 @@ class MessageReceived(Fact, frozen=True, kw_only=True, tag="MessageReceived"):
     mentions: list[str] = []
     details: dict[str, Any] | None = None
     """A place, a card or a poll, by the names of `libs/contracts/content.py`."""
+    number: str | None = None
+    """The number (digits) that was linked: it received the message, or with `from_me` sent it."""
 
 
 class MessageUndecryptable(Fact, frozen=True, kw_only=True, tag="MessageUndecryptable"):
@@ -155,6 +162,8 @@ class AboutMessage(Fact, frozen=True, kw_only=True):
     chat: str
     sender: str
     from_me: bool = False
+    number: str | None = None
+    """The number (digits) that was linked: it heard of this, or with `from_me` did it."""
 
 
 class MessageEdited(AboutMessage, frozen=True, kw_only=True, tag="MessageEdited"):

@@ -109,6 +109,14 @@ class SessionRecord(Record, frozen=True, kw_only=True, rename="camel"):
     """None: the default of its network."""
 
 
+class LinkedNumber(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A number that a session was linked to from then on."""
+
+    number: str
+    """Digits; empty: one that nobody noted."""
+    since: datetime
+
+
 class SessionState(Record, frozen=True, kw_only=True, rename="camel"):
     """Collection `session_states`, written by the owner of the session in sessions: what is.
 
@@ -153,6 +161,9 @@ class SessionState(Record, frozen=True, kw_only=True, rename="camel"):
     """When the present link was made: young links are paced more gently."""
     passkey: str | None = None
     """What a person's passkey must answer (JSON), or the code to compare, while the state is `passkey_required`."""
+    numbers: list[LinkedNumber] | None = None
+    """The numbers that were linked, oldest first, one entry for each change; the last 20. They outlast a logout.
+    None: written by a version that did not note them (`numbers_of` of libs/contracts/numbers.py)."""
     restriction: str | None = None
     """What WhatsApp restricts, as long as it is known to: it outlasts a lost connection."""
     restricted_until: datetime | None = None
@@ -211,6 +222,9 @@ class OutboxRow(Record, frozen=True, kw_only=True, rename="camel"):
     """How often it was queued again: each time it is reserved anew."""
     refunded: bool = False
     """A receipt proved that it was sent after its credits had been given back: they are taken again."""
+    number: str | None = None
+    """The number (digits) that it leaves, or left, from; of an action, the one that alone can do it. None: the one that
+    was linked when it was accepted."""
 
 
 class HistoryEntry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -280,6 +294,8 @@ class MessageRow(Record, frozen=True, kw_only=True, rename="camel"):
     reply_to: str | None = None
     """WhatsApp id of the message that is answered."""
     mentions: list[str] = []
+    number: str | None = None
+    """The number (digits) of this side: it sent the message, or received it. None: not noted, or it has not left."""
     edited_at: datetime | None = None
     revoked_at: datetime | None = None
     reactions: list[ReactionEntry] = []

@@ -42,8 +42,15 @@ NOT_MARKED = NOT_SENT | {
 """Marking as read twice is harmless, so a time-out is just one more attempt: nothing here is unknown."""
 
 
-def request_of(call: Deliver, *, known_only: bool = False) -> engine.Send | engine.MarkRead:
-    """The engine's request for this call; `known_only`: it asks WhatsApp about no new number."""
+def is_for_another_number(call: Deliver, number: str | None) -> bool:
+    """Whether the message may leave from another number alone than this one, which is linked now."""
+    return call.number is not None and call.number != number
+
+
+def request_of(
+    call: Deliver, number: str | None = None, *, known_only: bool = False
+) -> engine.Send | engine.MarkRead:
+    """The engine's request for this call; `number` is linked, `known_only`: WhatsApp is asked about no new one."""
     if isinstance(call.content, Read):
         return engine.MarkRead(
             session=call.session_id, chat=call.to, sender=call.content.sender, message_ids=call.content.wa_ids
@@ -55,7 +62,7 @@ def request_of(call: Deliver, *, known_only: bool = False) -> engine.Send | engi
         to=call.to,
         content=content_of(call.content),
         deadline_ms=int(call.deadline.timestamp() * 1000),
-        quote=quote_of(context.quote) if context and context.quote else None,
+        quote=quote_of(context.quote, number) if context and context.quote else None,
         mentions=context.mentions if context else [],
         preview=preview_of(context.preview) if context and context.preview else None,
         known_only=known_only,
@@ -69,17 +76,18 @@ def answer_of(
     *,
     restricted_until: datetime | None = None,
     look_ups_in_s: float | None = None,
+    number: str | None = None,
 ) -> DeliverAnswer:
     """The answer to the sender; None stands for an engine that died or did not answer: the outcome is unknown.
 
     `restricted_until`: until when WhatsApp said that the number may write to nobody new. `look_ups_in_s`: seconds until
-    new numbers are looked up again.
+    new numbers are looked up again. `number` was asked to send.
     """
     match reply:
         case engine.Sent(at_ms=at_ms, to=to):
-            return Delivered(at=moment_of(at_ms, now), epoch=epoch, to=to)
+            return Delivered(at=moment_of(at_ms, now), epoch=epoch, to=to, number=number)
         case engine.Done():
-            return Delivered(at=now, epoch=epoch)
+            return Delivered(at=now, epoch=epoch, number=number)
         case engine.Refused(code=code) if code == CONTACT_HELD_BACK:
             left_s = (restricted_until - now).total_seconds() if restricted_until else 0
             return _contact_held_back(epoch, left_s if left_s > 0 else CONTACT_PAUSE_S)

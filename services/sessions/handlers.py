@@ -182,7 +182,7 @@ class SessionsOwner:
 
     async def _tell(self, event: Inbound, runner: Runner) -> bool:
         """Publish what came in. While NATS is away the engine waits, and so does WhatsApp's ack."""
-        fact = fact_of(event, customer_id=runner.customer_id, now=self._ports.now())
+        fact = fact_of(event, customer_id=runner.customer_id, now=self._ports.now(), number=runner.number)
         deadline = asyncio.get_running_loop().time() + INBOUND_PATIENCE_S
         while asyncio.get_running_loop().time() < deadline:
             try:
@@ -232,8 +232,11 @@ class SessionsOwner:
             return delivery.refusal(SendError.NOT_CONNECTED, "The session is not connected.", epoch)
         if not self._lease.usable:
             return delivery.refusal(SendError.SUSPENDED, "The session's owner cannot confirm its lease.", epoch)
+        number = runner.number
+        if delivery.is_for_another_number(call, number):
+            return delivery.refusal(SendError.OTHER_NUMBER, "The session is linked to another number now.", epoch)
         known_only = self._look_ups.paused_for(call.session_id, time.monotonic()) > 0
-        request = delivery.request_of(call, known_only=known_only)
+        request = delivery.request_of(call, number, known_only=known_only)
         try:
             reply = await self._ports.engine.call(request, timeout_s=SEND_TIMEOUT_S)
         except (engine.EngineDown, TimeoutError):
@@ -242,7 +245,9 @@ class SessionsOwner:
             self._seen(call.session_id, "lastAckAt")
         until = runner.state.restricted_until
         wait_s = self._look_ups_after(reply, call)
-        return delivery.answer_of(reply, epoch, self._ports.now(), restricted_until=until, look_ups_in_s=wait_s)
+        return delivery.answer_of(
+            reply, epoch, self._ports.now(), restricted_until=until, look_ups_in_s=wait_s, number=number
+        )
 
     def _look_ups_after(self, reply: engine.Reply | None, call: Deliver) -> float | None:
         """Seconds until the session looks new numbers up again, by what it was answered; None: at any time.

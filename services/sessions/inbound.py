@@ -29,8 +29,8 @@ def event_id(session_id: str, *parts: str) -> str:
     return hashlib.sha256("\n".join((session_id, *parts)).encode()).hexdigest()[:32]
 
 
-def fact_of(event: Inbound, *, customer_id: str, now: datetime) -> AnyFact:
-    """The fact that tells this event."""
+def fact_of(event: Inbound, *, customer_id: str, now: datetime, number: str | None = None) -> AnyFact:
+    """The fact that tells this event, which came to the number (digits) that is linked."""
     at = moment_of(event.at_ms, now)
     match event:
         case engine.Receipt():
@@ -43,11 +43,12 @@ def fact_of(event: Inbound, *, customer_id: str, now: datetime) -> AnyFact:
                 receipt=event.kind,
                 chat=event.chat,
                 sender=event.sender,
+                number=number,
             )
         case engine.Message():
-            return _received(event, customer_id, at)
+            return _received(event, customer_id, at, number)
         case engine.Edited() | engine.Revoked() | engine.Reacted() | engine.Voted():
-            return _change(event, customer_id, at)
+            return _change(event, customer_id, at, number)
         case engine.Undecryptable():
             return MessageUndecryptable(
                 id=event_id(event.session, event.chat, event.id, "undecryptable"),
@@ -70,7 +71,7 @@ def _place_of(event: engine.Message | Change) -> tuple[str, str]:
     return event.chat_lid or event.chat, event.sender_lid or event.sender
 
 
-def _received(event: engine.Message, customer_id: str, at: datetime) -> MessageReceived:
+def _received(event: engine.Message, customer_id: str, at: datetime, number: str | None) -> MessageReceived:
     return MessageReceived(
         id=event_id(event.session, *_place_of(event), event.id, event.content_class),
         customer_id=customer_id,
@@ -95,6 +96,7 @@ def _received(event: engine.Message, customer_id: str, at: datetime) -> MessageR
         reply_to=event.reply_to,
         mentions=event.mentions,
         details=_details(event),
+        number=number,
     )
 
 
@@ -120,7 +122,7 @@ def _details(event: engine.Message) -> dict[str, Any] | None:
     return None
 
 
-def _change(event: Change, customer_id: str, at: datetime) -> AnyFact:
+def _change(event: Change, customer_id: str, at: datetime, number: str | None) -> AnyFact:
     kind = str(event.__struct_config__.tag)
     about: dict[str, Any] = {
         "id": event_id(event.session, *_place_of(event), event.id, kind),
@@ -131,6 +133,7 @@ def _change(event: Change, customer_id: str, at: datetime) -> AnyFact:
         "chat": address_of(event.chat),
         "sender": address_of(event.sender),
         "from_me": event.from_me,
+        "number": number,
     }
     match event:
         case engine.Edited():

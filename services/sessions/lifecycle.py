@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from libs.contracts.events import SessionStatus as S
+from libs.contracts.numbers import numbers_of, with_number
 from libs.contracts.records import SessionRecord, SessionState
 from services.sessions.engines import base as engine
 
@@ -141,6 +142,7 @@ def _unlinked(state: SessionState, reason: str) -> SessionState:
         phone=None,
         jid=None,
         lid=None,
+        numbers=numbers_of(state),
         linked_at=None,
         restriction=None,
         restricted_until=None,
@@ -291,6 +293,7 @@ def _paired(state: SessionState, event: engine.Paired, now: datetime) -> Step:
         jid=event.jid,
         lid=event.lid or None,
         phone=phone_of(event.jid),
+        numbers=with_number(numbers_of(state), phone_of(event.jid), now),
     )
     return Step(state=linked, tell="connecting")
 
@@ -303,6 +306,7 @@ def _connected(state: SessionState, event: engine.Connected, now: datetime) -> S
         jid=event.jid,
         lid=event.lid or None,
         phone=phone_of(event.jid),
+        numbers=with_number(numbers_of(state), phone_of(event.jid), state.linked_at or now),
         connected_at=now,
         last_seen_at=now,
         next_attempt_at=None,

@@ -63,9 +63,16 @@ def _media(content: contents.Media) -> engine.Content:
             assert_never(content)
 
 
-def quote_of(quote: contents.Quote) -> engine.Quote:
-    """The message that is answered, in the engine's terms."""
-    return engine.Quote(target=quote.wa_id, sender=quote.sender, text=quote.text)
+def quote_of(quote: contents.Quote, number: str | None) -> engine.Quote:
+    """The message that is answered, in the engine's terms; `number` (digits) is linked."""
+    return engine.Quote(target=quote.wa_id, sender=_author_of(quote, number), text=quote.text)
+
+
+def _author_of(quote: contents.Quote, number: str | None) -> str | None:
+    """JID of the author; None: ourselves. A number of ours that is linked no more is an author like any other."""
+    if quote.sender is not None or quote.number in (None, number):
+        return quote.sender
+    return f"{quote.number}@s.whatsapp.net"
 
 
 def preview_of(preview: contents.LinkPreview) -> engine.Preview:

@@ -72,6 +72,7 @@ class Runner:
         self._codes: list[str] = []
         self._code_number = 0
         self._can_pair = False
+        self._logged_in_as: str | None = None
         self._code_wanted: PairCode | None = None
         self._unlink_again_at = 0.0
         self._storing = asyncio.Lock()
@@ -96,6 +97,11 @@ class Runner:
         return self._socket.number is not None and self.state.status in lifecycle.ONLINE
 
     @property
+    def number(self) -> str | None:
+        """The number (digits) that is linked, from its login on: what comes in next does not wait for the state."""
+        return self._logged_in_as or self.state.phone
+
+    @property
     def wants_online(self) -> bool:
         """Whether it is linked, and online or trying to be."""
         return self.state.linked and self.state.status not in lifecycle.RESTING
@@ -112,6 +118,8 @@ class Runner:
 
     def submit(self, item: Item) -> None:
         """Put this to the runner's work."""
+        if isinstance(item, engine.Paired | engine.Connected) and self.is_current(item.connection):
+            self._logged_in_as = lifecycle.phone_of(item.jid)
         self._items.put_nowait(item)
 
     def is_current(self, connection: int) -> bool:

@@ -126,3 +126,29 @@ async def test_a_crash_between_write_and_publish_loses_no_fact(world: World, tmp
     told = await world.told(session)
     assert told[0] == "created"
     assert told.count("created") == 1
+
+
+async def test_another_number_links_and_what_belongs_to_the_former_one_does_not_leave_from_it(world: World) -> None:
+    session, other = new_session_id(), "6289876543210"
+    async with world.sessions() as process:
+        await process.ready()
+        await world.link(session)
+        assert await world.delivered(session, "01")
+        assert (await world.deliver(session, "02", only_from=NUMBER)).number == NUMBER
+        await world.wish(session, logouts=1)
+        await eventually(world.status_is(session, "logged_out"))
+        await world.wish(session, starts=2)
+        await eventually(world.status_is(session, "qr_ready"))
+        await world.control("POST", "/phones", number=other, name="Budi")
+        code = (await world.state(session))["qr"]
+        assert (await world.control("POST", f"/phones/{other}/scan", qr=code)).status_code == 200
+        await eventually(world.status_is(session, "connected"))
+        assert await world.delivered(session, "03")
+        refused = await world.deliver(session, "04", only_from=NUMBER)
+        assert isinstance(refused, NotDelivered)
+        assert (refused.code, refused.left) == (SendError.OTHER_NUMBER, False)
+        assert (await world.deliver(session, "05", only_from=other)).number == other
+        assert [each["number"] for each in (await world.state(session))["numbers"]] == [NUMBER, other]
+        await world.control("POST", "/phones", number="6281333", name="Cici")
+        await world.control("POST", "/phones/6281333/messages", to=other, type="text", text="for the new one")
+        assert (await world.one_fact(MessageReceived)).number == other

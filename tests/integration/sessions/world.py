@@ -131,7 +131,14 @@ class World:
         return asyncio.create_task(self._scan(session_id))
 
     async def deliver(
-        self, session_id: str, number: str, content: Content | Action = HI, *, to: str = "6281999", epoch: int = 1
+        self,
+        session_id: str,
+        number: str,
+        content: Content | Action = HI,
+        *,
+        to: str = "6281999",
+        epoch: int = 1,
+        only_from: str | None = None,
     ) -> Any:
         call = Deliver(
             session_id=session_id,
@@ -141,6 +148,7 @@ class World:
             content=content,
             epoch=epoch,
             deadline=datetime.now(UTC) + timedelta(seconds=PATIENCE_S),
+            number=only_from,
         )
         subject = deliver_subject(self.network, shard_of(session_id, SHARDS))
 

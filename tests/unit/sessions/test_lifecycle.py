@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from libs.contracts.events import SessionStatus as S
-from libs.contracts.records import SessionRecord, SessionState
+from libs.contracts.records import LinkedNumber, SessionRecord, SessionState
 from services.sessions import lifecycle
 from services.sessions.engines import base as engine
 from services.sessions.lifecycle import Next
@@ -391,3 +391,32 @@ def test_a_start_disturbs_no_link_that_is_under_way(status: S) -> None:
     step = lifecycle.next_wish(state(status=status), wish(starts=2), NOW)
     assert step is not None
     assert (step.state.status, step.then) == (status, Next.NOTHING)
+
+
+# --- Which numbers were linked ---------------------------------------------------------------------------------------
+
+
+def relinked(before: SessionState, jid: str, at: datetime) -> SessionState:
+    step = lifecycle.on_event(before, engine.Paired(**EVENT, jid=jid, lid="", name=""), at)
+    assert step is not None
+    return step.state
+
+
+def test_the_numbers_that_were_linked_outlast_logouts_and_a_login_of_the_same_is_no_change() -> None:
+    later, other = NOW + timedelta(hours=1), "6289876543210:1@s.whatsapp.net"
+    first = relinked(state(status=S.QR_READY), JID, NOW)
+    online = lifecycle.on_event(first, engine.Connected(**EVENT, jid=JID, lid=""), later)
+    assert online is not None
+    out = lifecycle.after_logout(online.state, deleted=False, confirmed=True).state
+    assert out.numbers == [LinkedNumber(number="6281234567890", since=NOW)]
+    assert relinked(out, JID, later).numbers == out.numbers
+    assert relinked(out, other, later).numbers == [
+        LinkedNumber(number="6281234567890", since=NOW),
+        LinkedNumber(number="6289876543210", since=later),
+    ]
+
+
+def test_a_state_that_noted_no_numbers_notes_its_present_one_before_a_logout() -> None:
+    linked = state(status=S.CONNECTED, linked=True, phone="6281234567890", linked_at=NOW)
+    out = lifecycle.after_logout(linked, deleted=False, confirmed=True).state
+    assert out.numbers == [LinkedNumber(number="6281234567890", since=NOW)]

@@ -81,3 +81,19 @@ def test_reading_is_told_to_the_chat_and_is_no_message() -> None:
     request = request_of(call(contents.Read(wa_ids=["A", "B"], sender="2@lid")))
 
     assert request == engine.MarkRead(session="s", chat="1@s.whatsapp.net", sender="2@lid", message_ids=["A", "B"])
+
+
+@pytest.mark.parametrize(
+    ("quote", "author"),
+    [
+        pytest.param(contents.Quote(wa_id="Q", number="6281"), None, id="the linked number is ourselves"),
+        pytest.param(contents.Quote(wa_id="Q"), None, id="a number that was not noted is taken to be"),
+        pytest.param(contents.Quote(wa_id="Q", number="6282"), "6282@s.whatsapp.net", id="a former number is named"),
+        pytest.param(contents.Quote(wa_id="Q", sender="2@lid", number="6281"), "2@lid", id="an author that is known"),
+    ],
+)
+def test_a_quote_names_its_author(quote: contents.Quote, author: str | None) -> None:
+    request = request_of(call(contents.Text(text="x"), contents.Context(quote=quote)), "6281")
+    assert isinstance(request, engine.Send)
+    assert request.quote is not None
+    assert request.quote.sender == author
