@@ -71,8 +71,13 @@ def may_concern(row: MessageRow, fact: Amendment) -> bool:
 
 def _is_author(row: MessageRow, fact: MessageEdited | MessageRevoked) -> bool:
     if row.direction == "out":
-        return fact.from_me
+        return fact.from_me if _is_of_the_same_link(row, fact) else row.number == fact.sender
     return not fact.from_me and _may_be_same(row.from_, fact.sender)
+
+
+def _is_of_the_same_link(row: MessageRow, fact: MessageEdited | MessageRevoked) -> bool:
+    """Whether the number that sent the message is the one to which this came. Another one of ours is a stranger."""
+    return row.number is None or fact.number is None or row.number == fact.number
 
 
 def _is_administrators(row: MessageRow, fact: MessageRevoked) -> bool:

@@ -85,6 +85,7 @@ def incoming_of(fact: MessageReceived) -> dict[str, Any]:
         "details": fact.details,
         "reply_to": fact.reply_to,
         "mentions": [address_of(jid) for jid in fact.mentions],
+        "number": fact.number,
         "created_at": as_stored(fact.at),
     }
 

@@ -131,10 +131,17 @@ def _progressed(row: MessageRow, fact: MessageProgressed, seq: int) -> MessageRo
     row = _in_chat_reached(row, fact, seq)
     rank = rank_after(row.rank, fact.status)
     attempts = max(row.attempts, fact.attempts)
+    known = _sent_by(row, fact.number)
     if rank is None:
-        return row if attempts == row.attempts else replace(row, attempts=attempts, fact_seq=seq)
+        is_known = known is row and attempts == row.attempts
+        return row if is_known else replace(known, attempts=attempts, fact_seq=seq)
     entry = _entry(fact.status, fact, seq, reason=fact.code, detail=fact.detail, attempts=attempts)
-    return replace(_raised(row, rank, entry), attempts=attempts)
+    return replace(_raised(known, rank, entry), attempts=attempts)
+
+
+def _sent_by(row: MessageRow, number: str | None) -> MessageRow:
+    """The row with the number that sent it, as the first who knew it said."""
+    return row if number is None or row.number is not None else replace(row, number=number)
 
 
 def _in_chat_reached(row: MessageRow, fact: MessageProgressed | ReceiptReceived, seq: int) -> MessageRow:
@@ -167,7 +174,9 @@ def _receipt(row: MessageRow, fact: ReceiptReceived, seq: int) -> MessageRow:
     if sent_rank is not None:
         row = _raised(row, sent_rank, _entry("sent", fact, seq, attempts=row.attempts))
     rank = rank_after(row.rank, fact.receipt)
-    return row if rank is None else _raised(row, rank, _entry(fact.receipt, fact, seq, attempts=row.attempts))
+    if rank is None:
+        return row
+    return _raised(_sent_by(row, fact.number), rank, _entry(fact.receipt, fact, seq, attempts=row.attempts))
 
 
 def _received(row: MessageRow, fact: MessageReceived, seq: int) -> MessageRow:

@@ -368,3 +368,25 @@ def test_a_message_shows_what_it_answers_and_whom_it_mentions() -> None:
     came = view_after([received(reply_to="W", mentions=context.mentions, details={"name": "x"})])
     assert (sent.reply_to, sent.mentions, sent.details) == ("W", [OURS, "1@lid"], None)
     assert (came.reply_to, came.mentions, came.details) == ("W", [OURS, "1@lid"], {"name": "x"})
+
+
+# --- Numbers that were linked before ---------------------------------------------------------------------------------
+
+A, B = "6281110001110", "6282220002220"
+
+
+@pytest.mark.parametrize(
+    ("change", "deletes"),
+    [
+        pytest.param(revoked(wa_id=WA_ID, from_me=True, sender="", number=A), True, id="by the number that sent it"),
+        pytest.param(revoked(wa_id=WA_ID, from_me=True, sender=B, number=B), False, id="not by the next one"),
+        pytest.param(revoked(wa_id=WA_ID, from_me=True, sender="", number=None), True, id="by who was not noted"),
+        pytest.param(revoked(wa_id=WA_ID, sender=A, number=B), True, id="by the former one, seen by the next"),
+        pytest.param(revoked(wa_id=WA_ID, sender=PHONE, number=B), False, id="by a stranger"),
+        pytest.param(revoked(wa_id=WA_ID, sender="1@lid", number=B), False, id="by who may be anybody"),
+    ],
+)
+def test_a_message_of_a_former_number_is_that_numbers(change: AnyFact, deletes: bool) -> None:
+    row = rows_after([queued(), progressed("sent", number=A), change])[ROW]
+    assert row.number == A
+    assert (row.revoked_at is not None) is deletes

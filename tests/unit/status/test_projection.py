@@ -273,3 +273,21 @@ def test_a_receipt_may_outrun_what_the_phone_itself_sent() -> None:
 def test_an_unknown_status_is_refused() -> None:
     with pytest.raises(KeyError):
         after([queued(), replace(progressed("sent"), status="teleported")])
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        pytest.param([queued(), progressed("sent", number="628111")], id="the sender's word"),
+        pytest.param([queued(), receipt("delivered", number="628111")], id="a receipt that outran it"),
+        pytest.param([queued(), progressed("sent"), receipt("read", number="628111")], id="of a receipt alone"),
+        pytest.param([queued(), receipt("read"), progressed("sent", number="628111")], id="of the sender alone"),
+        pytest.param([received(from_me=True, number="628111")], id="sent by the phone"),
+        pytest.param([received(number="628111")], id="received"),
+    ],
+)
+def test_a_message_keeps_the_number_of_its_own_side(facts: list[AnyFact]) -> None:
+    row = after(facts)
+    assert row.number == "628111"
+    last = replace(facts[-1], id="again", number="628222")
+    assert after([last], row, row.fact_seq + 1).number == "628111"
