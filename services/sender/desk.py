@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -12,7 +13,7 @@ from pymongo.errors import PyMongoError
 from libs.contracts.calls import Deliver, DeliverAnswer
 from libs.contracts.content import Action, Content
 from libs.contracts.ids import deliver_subject
-from libs.contracts.records import OutboxRow
+from libs.contracts.records import LinkedNumber, OutboxRow
 from libs.runtime import logs
 from libs.runtime.bus import BusDown
 from libs.runtime.shards import Lease, LeaseLost
@@ -71,6 +72,10 @@ class ShardDesk:
         row = await self._office.store.row(message_id)
         return None if row is None else row.status
 
+    async def numbers_of(self, session_id: str) -> Sequence[LinkedNumber]:
+        """The numbers that the session was linked to, oldest first."""
+        return await self._office.store.numbers_of(session_id)
+
     async def manners_of(self, session_id: str, network: str) -> Manners:
         """How the session may send: its own settings, else the network's."""
         return self._office.terms.manners_of(await self._office.store.ways_of(session_id), network, self.now())
@@ -98,6 +103,7 @@ class ShardDesk:
             content=content,
             context=row.context,
             epoch=self._lease.epoch,
+            number=row.number,
             deadline=self.now() + timedelta(seconds=self._office.deliver_deadline_s),
         )
         subject = deliver_subject(row.engine, self._lease.shard)

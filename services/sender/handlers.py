@@ -6,7 +6,16 @@ from collections.abc import Awaitable, Callable, Sequence
 from itertools import groupby
 from typing import Any
 
-from libs.contracts.commands import ActOnMessage, CancelMessage, GrantCredits, RetryMessage, SendCommand, SendMessage
+from libs.contracts.commands import (
+    ActOnMessage,
+    CancelMessage,
+    DiscardQueue,
+    GrantCredits,
+    ReleaseQueue,
+    RetryMessage,
+    SendCommand,
+    SendMessage,
+)
 from libs.contracts.events import ReceiptReceived, SessionChanged
 from libs.contracts.ids import COMMANDS, EVENTS, shard_token
 from libs.runtime.feeds import Delivery, Feed
@@ -52,6 +61,8 @@ HANDLERS: dict[type[Any], Callable[[Shard, list[Delivery[Any]]], Awaitable[None]
     CancelMessage: Shard.cancel,
     RetryMessage: Shard.retry,
     ActOnMessage: Shard.act,
+    ReleaseQueue: Shard.release,
+    DiscardQueue: Shard.discard,
     GrantCredits: Shard.grant,
     SessionChanged: Shard.session_changed,
     ReceiptReceived: Shard.receipts,

@@ -5,19 +5,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Protocol, assert_never
 
 from libs.contracts.calls import DeliverAnswer
 from libs.contracts.content import Action, Content
 from libs.contracts.errors import SendError
-from libs.contracts.records import OutboxRow
+from libs.contracts.numbers import present_number
+from libs.contracts.records import LinkedNumber, OutboxRow
 from libs.runtime import logs
 from libs.runtime.shards import Lease, LeaseLost
 from libs.runtime.tasks import end
-from services.sender import retries, rows
+from services.sender import numbers, retries, rows
 from services.sender.chats import SHOWN, Chats
 from services.sender.gate import Book, Gate, Wait
+from services.sender.numbers import Decision
 from services.sender.order import Waiting
 from services.sender.retries import Retries, Silence
 from services.sender.store import Observed, Waits
@@ -62,6 +65,10 @@ class Desk(Book, Protocol):
         """Whether the customer's subscription lets messages leave. Raises PyMongoError."""
         ...
 
+    async def numbers_of(self, session_id: str) -> Sequence[LinkedNumber]:
+        """The numbers that the session was linked to, oldest first. Raises PyMongoError."""
+        ...
+
     async def content_of(self, row: OutboxRow) -> Content | Action | None: ...
     async def status_of(self, message_id: str) -> str | None:
         """The status of a message's row; None when there is none (any more)."""
@@ -96,6 +103,7 @@ class Lane:
         self._asked_epoch = 0
         self._connections = 0
         self._connections_asked = 0
+        self._numbers: Sequence[LinkedNumber] | None = None
         self._held_for: tuple[str, datetime | None] | None = None
         self._took_s = 0.0
         self._stopping = False
@@ -107,7 +115,8 @@ class Lane:
         """Whether a message that came now would be handed over at once."""
         return (
             not self._stopping
-            and not self.waiting
+            and self._numbers is not None
+            and len(self.waiting) == self.waiting.undecided
             and self._held_for is None
             and self._gate.is_open
             and (self._paused_until is None or self._paused_until <= now)
@@ -115,7 +124,8 @@ class Lane:
 
     def expected_departure(self, ahead: int, now: datetime) -> datetime | None:
         """When a message that came now, with `ahead` others of its batch, will leave; None: soon, or nobody knows."""
-        waiting = len(self.waiting) - (self._in_hand is not None)  # the one in hand is counted by the gate
+        waiting = len(self.waiting) - self.waiting.undecided
+        waiting -= self._in_hand is not None  # that one is counted by the gate
         return self._gate.expected(waiting + ahead, now)
 
     @property
@@ -125,6 +135,10 @@ class Lane:
             Waits(reason=reason, messages=count, resume_at=self.waiting.first_end(reason))
             for reason, count in self.waiting.waits.items()
         ]
+
+    def bound(self, row: OutboxRow) -> OutboxRow:
+        """The row with the number from which it leaves, as far as that is known."""
+        return numbers.bound(row, self._numbers or ())
 
     def put(self, row: OutboxRow, *, begun: bool = False) -> None:
         """Take a row in; it leaves when its turn comes. `begun`: its first attempt is stored with it."""
@@ -138,6 +152,8 @@ class Lane:
             self._show_wait()
         else:
             self._chats.show(row.to, self._desk.now())
+        if not begun:
+            self._settle(self.waiting.get(row.id) or row)
         self._work()
 
     def cancel(self, message_id: str) -> asyncio.Future[None] | None:
@@ -158,6 +174,14 @@ class Lane:
         doomed = [row for row in self.waiting if rows.may_be_cancelled(row)]
         return [self._end(row, rows.cancelled(row, now, code=SendError.SESSION_DELETED)) for row in doomed]
 
+    async def decide(self, number: str, decision: Decision) -> list[asyncio.Future[None]]:
+        """Do this with what was queued under a former number, if `number` is the one that is linked now."""
+        if present_number(await self._learned_numbers()) != number:
+            return []
+        now = self._desk.now()
+        undecided = [row for row in self.waiting if row.waiting_for == rows.FOR_FORMER_NUMBER]
+        return [self._moved(row, decision(row, number, now)) for row in undecided]
+
     def received(self, message_id: str, at: datetime) -> asyncio.Future[None] | None:
         """A receipt has come for this message: it was sent, whatever else is known."""
         row = self.waiting.get(message_id)
@@ -171,6 +195,7 @@ class Lane:
     def connected(self, epoch: int) -> None:
         """The session has a connection: pauses end, and nobody waits for the answer of a former owner."""
         self._connections += 1
+        self._numbers = None
         self._vain.clear()
         self._impatience.clear()
         self._paused_until = None
@@ -233,6 +258,8 @@ class Lane:
         now = self._desk.now()
         for row in self.waiting.overdue(now):
             self._end(row, rows.at_deadline(row, now))
+        if self._numbers is None:
+            await self._learned_numbers()
         if self._paused_until is not None and self._paused_until > now:
             await self._sleep_until(self._paused_until, now)
             return
@@ -290,7 +317,7 @@ class Lane:
         if before.id == self._begun:
             self._begun, attempt, before = None, before, rows.not_begun(before)
         else:
-            attempt = rows.handing_over(before)
+            attempt = rows.handing_over(self.bound(before))
             self.waiting.keep(attempt)
             await self._desk.keep(before, attempt)
         content = attempt.content or await self._desk.content_of(attempt)
@@ -342,6 +369,8 @@ class Lane:
 
     async def _conclude(self, before: OutboxRow, attempt: OutboxRow, answer: DeliverAnswer | Silence) -> None:
         now = self._desk.now()
+        if numbers.is_refused(answer):
+            self._numbers = None
         verdict = retries.judge(
             answer,
             vain=self._vain[attempt.id] + 1,
@@ -353,7 +382,7 @@ class Lane:
             return
         match verdict:
             case retries.Sent():
-                self._end(attempt, rows.sent(attempt, verdict.at, now, to=verdict.to))
+                self._end(attempt, rows.sent(numbers.as_answered(attempt, answer), verdict.at, now, to=verdict.to))
                 self._show_no_wait()
                 self._chats.served(attempt.to, now)
             case retries.Refused() if before.handed_over:
@@ -461,6 +490,32 @@ class Lane:
         for row in self.waiting:
             if row.waiting_for in rows.WAITS_OF_THE_LANE and rows.may_be_cancelled(row):
                 self._change_if_new(row, rows.held(row, None, now))
+
+    async def _learned_numbers(self) -> Sequence[LinkedNumber]:
+        """Which numbers were linked, read anew; every row then stands as that wants it."""
+        while True:
+            connections = self._connections
+            found = await self._desk.numbers_of(self._session_id)
+            if connections == self._connections:
+                self._numbers = found
+                for row in self.waiting:
+                    self._settle(row)
+                return found
+
+    def _settle(self, row: OutboxRow) -> None:
+        if self._numbers is None or row.id == self._in_hand:
+            return
+        after = numbers.settled(row, self._numbers, self._desk.now())
+        if after is not row:
+            self._moved(row, after)
+
+    def _moved(self, before: OutboxRow, after: OutboxRow) -> asyncio.Future[None]:
+        """The row has ended, or its turn comes at another time."""
+        if after.status not in rows.OPEN:
+            return self._end(before, after)
+        self.waiting.put(after)
+        self._work()
+        return self._desk.keep(before, after)
 
     def _change_if_new(self, before: OutboxRow, after: OutboxRow) -> None:
         if after is not before:

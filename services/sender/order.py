@@ -23,9 +23,9 @@ def place_of(row: OutboxRow) -> Place:
 class Waiting:
     """The open rows of one session.
 
-    A row is tried when it is due, in the order of (priority, order); one that awaits a receipt is not tried. The rows
-    of a chat that is held wait until it is free, in their order, and the others pass. Rows whose deadline has passed
-    are found by `overdue`.
+    A row is tried when it is due, in the order of (priority, order); one that awaits a receipt, or a decision, is not
+    tried. The rows of a chat that is held wait until it is free, in their order, and the others pass. Rows whose
+    deadline has passed are found by `overdue`.
     """
 
     def __init__(self, *, unknown_limit_s: float) -> None:
@@ -40,6 +40,7 @@ class Waiting:
         self._ends: list[tuple[datetime, str]] = []
         self._behind: dict[str, list[Place]] = {}
         self._waits: Counter[str] = Counter()
+        self._undecided: set[str] = set()
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -52,6 +53,11 @@ class Waiting:
         return self._rows.get(message_id)
 
     @property
+    def undecided(self) -> int:
+        """How many of the rows wait for a decision of the customer, and hold nobody up."""
+        return len(self._undecided)
+
+    @property
     def oldest(self) -> OutboxRow | None:
         """The row that has been here longest."""
         return next(iter(self._rows.values()), None)
@@ -62,13 +68,13 @@ class Waiting:
         return max((row.order for row in self._rows.values()), default=0)
 
     def first(self, number: int) -> list[OutboxRow]:
-        """The first rows of those that certainly never left, in their order."""
-        return heapq.nsmallest(number, filter(rows.may_be_cancelled, self._rows.values()), key=place_of)
+        """The first rows of those that certainly never left and have their turn to come, in their order."""
+        return heapq.nsmallest(number, filter(self._is_to_come, self._rows.values()), key=place_of)
 
     def first_of_chat(self, chat: str, number: int) -> list[OutboxRow]:
         """The same of one chat."""
         found = (self._rows[message_id] for message_id in self._of_chat.get(chat, ()))
-        return heapq.nsmallest(number, filter(rows.may_be_cancelled, found), key=place_of)
+        return heapq.nsmallest(number, filter(self._is_to_come, found), key=place_of)
 
     @property
     def waits(self) -> dict[str, int]:
@@ -84,7 +90,7 @@ class Waiting:
         """Add a row, or put one back that has changed: it may be taken (again) when it is due."""
         self.keep(row)
         self._taken.discard(row.id)
-        if row.waiting_for != rows.FOR_RECEIPT:
+        if row.waiting_for not in rows.NOT_TRIED:
             heapq.heappush(self._later, (row.due_at, row.id))
 
     def keep(self, row: OutboxRow) -> None:
@@ -93,6 +99,7 @@ class Waiting:
         self._count(before, row)
         self._rows[row.id] = row
         self._of_chat.setdefault(row.to, {})[row.id] = None
+        (self._undecided.add if row.waiting_for == rows.FOR_FORMER_NUMBER else self._undecided.discard)(row.id)
         deadline = rows.deadline_of(row, self._unknown_limit_s)
         if deadline is not None:
             heapq.heappush(self._deadlines, (deadline, row.id))
@@ -101,6 +108,7 @@ class Waiting:
         """Forget a row."""
         row = self._rows.pop(message_id, None)
         self._taken.discard(message_id)
+        self._undecided.discard(message_id)
         if row is None:
             return
         self._count(row, None)
@@ -131,7 +139,7 @@ class Waiting:
         while self._ready:
             place = heapq.heappop(self._ready)
             row = self._rows.get(place[-1])
-            if row is None or row.id in self._taken or place_of(row) != place:
+            if row is None or not self._may_be_tried(row) or place_of(row) != place:
                 continue
             if row.to in self._held:
                 self._behind.setdefault(row.to, []).append(place)
@@ -181,5 +189,11 @@ class Waiting:
         while self._later and self._later[0][0] <= now:
             due_at, message_id = heapq.heappop(self._later)
             row = self._rows.get(message_id)
-            if row is not None and row.due_at == due_at and row.waiting_for != rows.FOR_RECEIPT:
+            if row is not None and row.due_at == due_at and row.waiting_for not in rows.NOT_TRIED:
                 heapq.heappush(self._ready, place_of(row))
+
+    def _is_to_come(self, row: OutboxRow) -> bool:
+        return rows.may_be_cancelled(row) and row.id not in self._undecided
+
+    def _may_be_tried(self, row: OutboxRow) -> bool:
+        return row.id not in self._taken and row.waiting_for not in rows.NOT_TRIED

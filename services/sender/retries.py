@@ -130,7 +130,7 @@ def _certainly_not_left(answer: NotDelivered, vain: int, retries: Retries) -> Ve
         case SendError.RESTRICTED | SendError.CONTACT_RESTRICTED:
             alone = answer.code == SendError.CONTACT_RESTRICTED
             return Restricted(for_s=_wish(answer) or retries.restricted_s, contact_alone=alone)
-        case SendError.STALE | SendError.SUSPENDED:
+        case SendError.STALE | SendError.SUSPENDED | SendError.OTHER_NUMBER:
             return NotLeft(again_in_s=_wish(answer) or retries.handover_s, counts=False)
         case SendError.LOOKUP_LIMITED | SendError.LOOKUP_FAILED | SendError.NOT_UPLOADED:
             is_limited = answer.code == SendError.LOOKUP_LIMITED

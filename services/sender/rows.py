@@ -48,9 +48,12 @@ FOR_LOOKUP: Final = "lookup"
 FOR_UPLOAD: Final = "upload"
 WAITS_OF_A_CHAT: Final = (FOR_LOOKUP, FOR_UPLOAD)
 """What WhatsApp has to answer or take before a message to this recipient can leave."""
+FOR_FORMER_NUMBER: Final = "former_number"
+"""Another number is linked than the one from which it was to leave: the customer decides."""
 FOR_RETRY: Final = "retry"
 FOR_RECEIPT: Final = "receipt"
 """`waiting_for` of a row that was refused after an attempt that may have left: it is not tried again."""
+NOT_TRIED: Final = (FOR_RECEIPT, FOR_FORMER_NUMBER)
 
 PHONE_JID: Final = "@s.whatsapp.net"
 KEPT_IN_MEMORY_CHARS: Final = 4096
@@ -61,6 +64,7 @@ REASONS: Final = {
     SendError.EXPIRED: "the message was not sent before its time to live ended",
     SendError.SESSION_DELETED: "the session was deleted before the message was sent",
     SendError.NEVER_SENT: "the message that it concerns never left",
+    SendError.OTHER_NUMBER: "it belongs to a number that was linked before; another one is linked now",
     SendError.CREDITS_EXHAUSTED: "the credits do not cover the message; it can be retried when there are more",
 }
 TOO_LATE: Final = "it waited here for longer than the recipients' phones carry it out"
@@ -110,6 +114,7 @@ def action_row(command: ActOnMessage, *, order: int, shard: int, epoch: int) -> 
         accepted_at=command.accepted_at,
         expires_at=command.expires_at,
         epoch=epoch,
+        number=command.number,
     )
 
 
@@ -125,12 +130,12 @@ def handing_over(row: OutboxRow) -> OutboxRow:
 
 def not_begun(row: OutboxRow) -> OutboxRow:
     """The row as it was before its first attempt, with which it was inserted."""
-    return replace(row, status=QUEUED, handed_over=False, attempts=0)
+    return replace(row, status=QUEUED, handed_over=False, attempts=0, number=None)
 
 
 def taken_back(row: OutboxRow, before: OutboxRow) -> OutboxRow:
     """The attempt certainly did not leave: the row is what it was `before`, one attempt richer."""
-    return replace(row, status=before.status, handed_over=before.handed_over)
+    return replace(row, status=before.status, handed_over=before.handed_over, number=before.number)
 
 
 def outcome_unknown(row: OutboxRow, now: datetime) -> OutboxRow:
@@ -319,6 +324,7 @@ CHANGEABLE: Final = tuple(
         "credits",
         "retries",
         "refunded",
+        "number",
     }
 )
 """Fields that change after the insert; `content` and `epoch` are the store's."""
@@ -404,6 +410,7 @@ def _done(row: OutboxRow, at: datetime) -> Fact | None:
         "chat": row.to.removesuffix(PHONE_JID),
         "sender": "",
         "from_me": True,
+        "number": row.number,
     }
     match row.content:
         case Edit() as edit:
@@ -429,6 +436,7 @@ def _progressed(row: OutboxRow, at: datetime, *, to: str | None = None) -> Messa
         code=row.code,
         detail=row.detail,
         to=to,
+        number=row.number if row.status == SENT else None,
     )
 
 

@@ -10,14 +10,22 @@ from datetime import datetime
 
 import msgspec
 
-from libs.contracts.commands import ActOnMessage, CancelMessage, GrantCredits, RetryMessage, SendMessage
+from libs.contracts.commands import (
+    ActOnMessage,
+    CancelMessage,
+    DiscardQueue,
+    GrantCredits,
+    ReleaseQueue,
+    RetryMessage,
+    SendMessage,
+)
 from libs.contracts.content import type_of
 from libs.contracts.events import ReceiptReceived, SessionChanged
 from libs.contracts.records import OutboxRow
 from libs.runtime import logs
 from libs.runtime.feeds import Delivery
 from libs.runtime.shards import Lease
-from services.sender import rows
+from services.sender import numbers, rows
 from services.sender.customers import Standing
 from services.sender.desk import ShardDesk
 from services.sender.keeping import Keeper
@@ -131,7 +139,7 @@ class Shard:
         if lane is None or row.due_at > now:
             return row
         if ahead == 0 and row.credits == 0 and lane.is_free(now) and (row.expires_at is None or row.expires_at > now):
-            return rows.handing_over(row)
+            return rows.handing_over(lane.bound(row))
         departure = lane.expected_departure(ahead, now)
         return row if departure is None else rows.held(row, rows.FOR_PACE, now, until=departure)
 
@@ -163,11 +171,24 @@ class Shard:
         again = rows.queued_again(
             row, order=retry.seq, now=self._desk.now(), credits=standing.price_of(type_of(row.content))
         )
+        again = numbers.asked_again(again, await self._office.store.numbers_of(row.session_id))
         if await self._office.store.reopen(self._lease, row, again):
             again = msgspec.structs.replace(again, epoch=self._lease.epoch)
             told = self._admit([again], unpaid=await self._keeper.book([again]))
             if told is not None:
                 await told
+
+    async def release(self, releases: Sequence[Delivery[ReleaseQueue]]) -> None:
+        """Let what was queued under another number leave from the one that the customer named."""
+        for release in (each.message for each in releases):
+            if (lane := self._lanes.get(release.session_id)) is not None:
+                await asyncio.gather(*await lane.decide(release.number, numbers.released))
+
+    async def discard(self, discards: Sequence[Delivery[DiscardQueue]]) -> None:
+        """Cancel what was queued under another number."""
+        for discard in (each.message for each in discards):
+            if (lane := self._lanes.get(discard.session_id)) is not None:
+                await asyncio.gather(*await lane.decide(discard.number, numbers.discarded))
 
     async def grant(self, grants: Sequence[Delivery[GrantCredits]]) -> None:
         """Book what was granted to customers. Each grant is booked once."""
@@ -247,6 +268,7 @@ class Shard:
             open=len(lane.waiting),
             oldest_queued_at=None if oldest is None else oldest.accepted_at,
             waits=lane.waits,
+            undecided=lane.waiting.undecided,
         )
 
     def _admit(
@@ -278,9 +300,9 @@ class Shard:
             lane.put(row, begun=True)
             return
         found = rows.as_found(row, self._desk.now())
-        lane.put(found)
         if found is not row:
             self._keeper.keep(row, found)
+        lane.put(found)
 
     # --- As the Holder of its rows -----------------------------------------------------------------------------------
 
@@ -290,6 +312,10 @@ class Shard:
         row = lane.waiting.get(message_id) if lane is not None else None
         if lane is not None and row is not None:
             lane.waiting.keep(rows.told(row, fact_ids))
+
+    def waits_otherwise(self, row: OutboxRow) -> None:
+        """A row waits for something else than before."""
+        self._office.depths.changed(self, row.session_id)
 
     def has_ended(self, row: OutboxRow) -> None:
         """A row's end is stored: it is in no lane any more."""

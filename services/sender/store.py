@@ -12,7 +12,8 @@ from pymongo.errors import AutoReconnect, BulkWriteError, WTimeoutError
 
 from libs.contracts.content import Action, Content
 from libs.contracts.events import SessionStatus
-from libs.contracts.records import OutboxRow, Pacing
+from libs.contracts.numbers import numbers_of
+from libs.contracts.records import LinkedNumber, OutboxRow, Pacing
 from libs.runtime import logs
 from libs.runtime.mongo import Database, Document, from_document, from_documents, to_document
 from libs.runtime.shards import Lease, LeaseLost
@@ -64,6 +65,21 @@ class Depth(msgspec.Struct, frozen=True, kw_only=True):
     open: int
     oldest_queued_at: datetime | None
     waits: Sequence[Waits] = ()
+    undecided: int = 0
+    """Of the open ones, those that wait for `former_number`."""
+
+
+class SessionLinks(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What `session_states` tells of a session's links."""
+
+    numbers: list[LinkedNumber] | None = None
+    phone: str | None = None
+    link: int = 1
+    linked: bool = False
+    linked_at: datetime | None = None
+
+
+LINKS = dict.fromkeys((field.encode_name for field in msgspec.structs.fields(SessionLinks)), 1)
 
 
 class Ways(msgspec.Struct, frozen=True, kw_only=True):
@@ -246,6 +262,11 @@ class Store:
             restricted_until=_utc(state.get("resumeAt")),
         )
 
+    async def numbers_of(self, session_id: str) -> list[LinkedNumber]:
+        """The numbers that the session was linked to, oldest first."""
+        state = await self._states.find_one({"_id": session_id}, LINKS)
+        return [] if state is None else numbers_of(from_document(SessionLinks, state))
+
     async def knows(self, session_id: str, to: str) -> bool:
         """Whether the session has reached this contact before, or the contact has written to it, under any address."""
         if await self._first_contacts.find_one({"_id": f"{session_id}/{to}"}, {"_id": 1}) is not None:
@@ -291,6 +312,7 @@ class Store:
                         "open": depth.open,
                         "oldestQueuedAt": depth.oldest_queued_at,
                         "waits": [msgspec.to_builtins(each, builtin_types=(datetime,)) for each in depth.waits],
+                        "undecided": depth.undecided,
                         "epoch": depth.lease.epoch,
                     }
                 },
@@ -308,6 +330,7 @@ class Store:
         await self._depths.update_many(
             {"shard": lease.shard, "_id": {"$nin": list(but)}, "epoch": {"$lte": lease.epoch}, "open": {"$gt": 0}},
             {"$set": {"open": 0, "oldestQueuedAt": None, "waits": [], "epoch": lease.epoch}},
+            {"$set": {"open": 0, "oldestQueuedAt": None, "undecided": 0, "epoch": lease.epoch}},
         )
 
 

@@ -11,7 +11,7 @@ import msgspec
 
 from libs.contracts.calls import DeliverAnswer, Delivered, NotDelivered
 from libs.contracts.content import Action, Content
-from libs.contracts.records import OutboxRow
+from libs.contracts.records import LinkedNumber, OutboxRow
 from libs.runtime.shard_rules import Timing
 from libs.runtime.shards import Lease, LeaseLost
 from services.sender.gate import Manners
@@ -49,6 +49,7 @@ class Desk:
         self.stored_now.set()
         self.manners = Manners(pace=None, limits_new_contacts=False, linked_at=None, restricted_until=None)
         self.known: set[str] = set()
+        self.linked: list[LinkedNumber] = []
         self.reached: list[datetime] = []
         self.statuses: dict[str, str] = {}
         self.subscribed = True
@@ -57,6 +58,9 @@ class Desk:
 
     async def manners_of(self, session_id: str, network: str) -> Manners:
         return self.manners
+
+    async def numbers_of(self, session_id: str) -> list[LinkedNumber]:
+        return self.linked
 
     async def knows(self, session_id: str, to: str) -> bool:
         return to in self.known
