@@ -148,6 +148,11 @@ SENTENCES: dict[ApiError, Sentence] = {
         "A message refers only to one of its own chat: {reason}.",
         "Pesan hanya dapat merujuk chat yang sama: {reason}.",
     ),
+    ApiError.OTHER_NUMBER: Sentence(
+        409,
+        "The message belongs to another number than the one that is linked now, which cannot do this.",
+        "Pesan ini milik nomor lain; nomor yang sekarang tertaut tidak dapat melakukan ini.",
+    ),
     ApiError.MEDIA_GONE: Sentence(
         404,
         "WhatsApp no longer has this medium; it was not downloaded in time.",

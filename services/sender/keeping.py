@@ -38,10 +38,6 @@ class Holder(Protocol):
         """Facts of a row are published."""
         ...
 
-    def waits_otherwise(self, row: OutboxRow) -> None:
-        """An open row waits for something else than before."""
-        ...
-
 
 class Keeper:
     """Keeps the rows of one shard, for their holder."""
@@ -82,8 +78,6 @@ class Keeper:
             self._holder.waits_otherwise(after)
         stored = self._office.changes.submit(Change(lease=self._lease, id=after.id, fields=fields))
         self._under_way.add(stored)
-        if after.waiting_for != before.waiting_for:
-            self._holder.waits_otherwise(after)
         if after.status in rows.RAISED_BY_RECEIPT:
             self._ending_unsent[after.wa_id] = stored
         known = {fact["id"] for fact in before.untold}

@@ -313,10 +313,6 @@ class Shard:
         if lane is not None and row is not None:
             lane.waiting.keep(rows.told(row, fact_ids))
 
-    def waits_otherwise(self, row: OutboxRow) -> None:
-        """A row waits for something else than before."""
-        self._office.depths.changed(self, row.session_id)
-
     def has_ended(self, row: OutboxRow) -> None:
         """A row's end is stored: it is in no lane any more."""
         self._lane_of.pop(row.id, None)

@@ -11,7 +11,7 @@ from libs.runtime.facts import tell
 from services.api.chats import store_chats
 from services.api.context import Edge
 from services.api.errors import unavailable
-from services.api.messages import acting, store_messages
+from services.api.messages import acting, numbers, store_messages
 from services.api.messages.replies import chat_of
 from services.api.times import now
 
@@ -27,10 +27,15 @@ async def chat_read(edge: Edge, session: SessionRecord, row: ChatRow) -> ChatRow
     if row.unread == 0 or row.last_incoming is None:
         return row
     message = await store_messages.message_by_id(edge.database, row.last_incoming.message_id)
-    if message is not None:  # else it is gone by retention
+    if message is not None and not await _is_of_another_number(edge, message):  # else it is gone by retention
         await acting.marked_read(edge, session, message, most=row.unread, wait_s=0)
     await _tell(edge, row, row.incoming)
     return await _seen(edge, row)
+
+
+async def _is_of_another_number(edge: Edge, message: MessageRow) -> bool:
+    """Whether a number that is linked no more received it: the present one has nothing to tell its sender."""
+    return numbers.is_of_another(message, await numbers.numbers_linked(edge, message.session_id))
 
 
 async def note_message_read(edge: Edge, message: MessageRow) -> None:

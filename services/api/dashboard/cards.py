@@ -10,7 +10,7 @@ from libs.contracts.events import SessionStatus
 from libs.contracts.records import Pacing
 from services.api.dashboard.rendering import Clock
 from services.api.dashboard.words import Say
-from services.api.sessions.store_sessions import Seen
+from services.api.sessions.store_sessions import Queue, Seen
 from services.api.sessions.views import CONNECTED
 
 NEEDS_A_PERSON = (
@@ -30,6 +30,8 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     phone: str | None
     advice: str
     waiting: int
+    undecided: int
+    """Messages that were queued under a number that is linked no more."""
     last_seen: datetime | None
     created_at: datetime
     is_running: bool
@@ -50,7 +52,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
         return bool(self.advice)
 
 
-def card_of(seen: Seen, waiting: int, say: Say, clock: Clock) -> Card:
+def card_of(seen: Seen, queue: Queue, say: Say, clock: Clock) -> Card:
     """The session as its card shows it."""
     record, state = seen.record, seen.state
     linked = state is not None and state.linked
@@ -61,7 +63,8 @@ def card_of(seen: Seen, waiting: int, say: Say, clock: Clock) -> Card:
         status=seen.status.value,
         phone=state.phone if state else None,
         advice=advice_on(seen, say, clock),
-        waiting=waiting,
+        waiting=queue.open,
+        undecided=queue.undecided,
         last_seen=state.last_seen_at if state else None,
         created_at=record.created_at,
         is_running=record.running,

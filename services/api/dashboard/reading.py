@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from typing import Any
 
 from libs.contracts.events import SessionStatus
@@ -22,12 +22,6 @@ from services.api.sessions.store_sessions import Seen
 
 MOST_DEVICES = 200
 """That a form offers to choose from."""
-
-
-async def waiting_by_session(database: Database, customer_id: str, session_ids: Sequence[str]) -> dict[str, int]:
-    """How many messages of these sessions still have to leave, as sender noted it."""
-    wanted = {"_id": {"$in": list(session_ids)}, "customerId": customer_id}
-    return {row["_id"]: int(row["open"]) async for row in database.queue_depths.find(wanted, {"open": 1})}
 
 
 async def session_names(database: Database, customer_id: str, session_ids: Collection[str]) -> dict[str, str]:

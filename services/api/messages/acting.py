@@ -15,7 +15,7 @@ from libs.runtime.bus import PublishUnclear, StreamFull
 from services.api.context import Edge
 from services.api.errors import Refusal, unavailable
 from services.api.live.hub import Watch, WatchedFrame
-from services.api.messages import store_messages
+from services.api.messages import numbers, store_messages
 from services.api.messages.finding import message_of
 from services.api.messages.jids import is_group
 from services.api.messages.replies import chat_of, sender_of
@@ -81,12 +81,13 @@ def _left_at(row: MessageRow) -> datetime:
 async def edited(edge: Edge, session: SessionRecord, row: MessageRow, text: str, *, wait_s: float) -> MessageRow | None:
     """Give the message new words; the message as it is then, or None when that was not seen within `wait_s`.
 
-    Raises Refusal MESSAGE_NOT_EDITABLE, QUEUE_FULL, and MESSAGE_FAILED when WhatsApp refused it meanwhile.
+    Raises Refusal MESSAGE_NOT_EDITABLE, OTHER_NUMBER, QUEUE_FULL; MESSAGE_FAILED when WhatsApp refused it meanwhile.
     """
     reason = why_not_editable(row, now())
     if reason is not None:
         raise Refusal(ApiError.MESSAGE_NOT_EDITABLE, reason=reason)
-    command = _command(session, row, Edit(wa_id=row.wa_id, text=text), _left_at(row) + EDIT_TAKEN_WITHIN)
+    number = await numbers.own_number(edge, row)
+    command = _command(session, row, Edit(wa_id=row.wa_id, text=text), number, _left_at(row) + EDIT_TAKEN_WITHIN)
     return await _done(edge, session, row, command, "edited", wait_s)
 
 
@@ -97,8 +98,9 @@ async def deleted(edge: Edge, session: SessionRecord, row: MessageRow, *, wait_s
     reason = why_not_deletable(row, now())
     if reason is not None:
         raise Refusal(ApiError.MESSAGE_NOT_DELETABLE, reason=reason)
+    number = await numbers.own_number(edge, row)
     action = Revoke(wa_id=row.wa_id, sender=sender_of(row))
-    command = _command(session, row, action, _left_at(row) + DELETE_TAKEN_WITHIN)
+    command = _command(session, row, action, number, _left_at(row) + DELETE_TAKEN_WITHIN)
     return await _done(edge, session, row, command, "revoked", wait_s)
 
 
@@ -107,19 +109,24 @@ async def marked_read(
 ) -> tuple[int, bool]:
     """Tell the chat that this message, and those before it, were read: how many, and whether that was seen to be done.
 
-    At most `most`, and MOST_READ, of them, the latest ones. Raises Refusal MESSAGE_NOT_INCOMING, QUEUE_FULL.
+    At most `most`, and MOST_READ, of them, the latest ones; none that another number received.
+    Raises Refusal MESSAGE_NOT_INCOMING, OTHER_NUMBER, QUEUE_FULL.
     """
     if row.direction != "in":
         raise Refusal(ApiError.MESSAGE_NOT_INCOMING)
+    linked = await numbers.numbers_linked(edge, session.id)
+    number = numbers.own_number_among(row, linked)
     await check_session(edge, session)
-    rows = await store_messages.incoming_up_to(edge.database, row, limit=min(most, MOST_READ))
+    found = await store_messages.incoming_up_to(edge.database, row, limit=min(most, MOST_READ))
+    rows = [each for each in found if not numbers.is_of_another(each, linked)]
     by_sender: dict[str, list[MessageRow]] = {}
     for each in rows:
         by_sender.setdefault(sender_of(each) or "", []).append(each)
-    told = [
-        await _tell(edge, _command(session, group[0], Read(wa_ids=[each.wa_id for each in group], sender=sender)))
+    marks = (
+        _command(session, group[0], Read(wa_ids=[each.wa_id for each in group], sender=sender), number)
         for sender, group in by_sender.items()
-    ]
+    )
+    told = [await _tell(edge, mark) for mark in marks]
     return len(rows), wait_s > 0 and await _have_ended(edge, told, wait_s)
 
 
@@ -154,7 +161,7 @@ async def _is_seen(watch: Watch, row: MessageRow, wait_s: float) -> bool:
 
 
 def _command(
-    session: SessionRecord, row: MessageRow, action: Action, expires_at: datetime | None = None
+    session: SessionRecord, row: MessageRow, action: Action, number: str | None, expires_at: datetime | None = None
 ) -> ActOnMessage:
     return ActOnMessage(
         customer_id=row.customer_id,
@@ -166,6 +173,7 @@ def _command(
         action=action,
         accepted_at=now(),
         expires_at=expires_at,
+        number=number,
     )
 
 

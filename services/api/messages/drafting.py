@@ -173,7 +173,7 @@ async def _reaction(edge: Edge, session: SessionRecord, body: NewReaction, not_b
     if body.to is not None:
         to = await recipient(edge, session, body.to, path="to")
         await replies.check_chat(edge, row, to, path="messageId")
-    content = Reaction(wa_id=row.wa_id, sender=replies.sender_of(row), emoji=body.emoji)
+    content = Reaction(wa_id=row.wa_id, sender=await replies.author_to_react_to(edge, row), emoji=body.emoji)
     return Draft(
         session=session,
         to=replies.chat_of(row),
@@ -200,7 +200,7 @@ async def _context_of(edge: Edge, session: SessionRecord, body: AnyAddressed, to
     if body.reply_to is not None:
         row = await replies.cited(edge, session, body.reply_to, path="replyTo")
         await replies.check_chat(edge, row, to, path="replyTo")
-        quote = replies.quote_of(row)
+        quote = await replies.quote_of(edge, row)
     mentions: list[str] = []
     if isinstance(body, NewText | NewCaptioned) and body.mentions:
         mentions = [person.jid for person in await _people(edge, session, body.mentions, path="mentions")]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from libs.contracts.content import Quote
 from libs.contracts.errors import ApiError
+from libs.contracts.numbers import NOT_NOTED
 from libs.contracts.records import MessageRow, SessionRecord
 from services.api.chats.addresses import further_addresses
 from services.api.context import Edge
 from services.api.errors import Refusal
+from services.api.messages import numbers
 from services.api.messages.finding import message_of
-from services.api.messages.phones import Recipient
+from services.api.messages.phones import Recipient, is_group
 
 MOST_EXCERPT = 1_024
 PERSON = "@s.whatsapp.net"
@@ -37,9 +39,28 @@ def _field(path: str, reason: str) -> dict[str, object]:
     return {"fields": [{"path": path, "reason": reason}]}
 
 
-def quote_of(row: MessageRow) -> Quote:
-    """The message as an answer quotes it."""
-    return Quote(wa_id=row.wa_id, sender=sender_of(row), text=excerpt_of(row))
+async def quote_of(edge: Edge, row: MessageRow) -> Quote:
+    """The message as an answer quotes it, which names its author. Raises Refusal OTHER_NUMBER: nobody noted that."""
+    number: str | None = None
+    if row.direction == "out" and row.sent_at is not None:
+        number = numbers.number_of(row, await numbers.numbers_linked(edge, row.session_id))
+        if number == NOT_NOTED:
+            raise Refusal(ApiError.OTHER_NUMBER)
+    return Quote(wa_id=row.wa_id, sender=sender_of(row), text=excerpt_of(row), number=number)
+
+
+async def author_to_react_to(edge: Edge, row: MessageRow) -> str | None:
+    """JID of who wrote the message; None: the number that is linked now.
+
+    Raises Refusal OTHER_NUMBER: what a former number wrote or received in a chat of two is in no chat of this one.
+    """
+    linked = await numbers.numbers_linked(edge, row.session_id)
+    if not numbers.is_of_another(row, linked):
+        return sender_of(row)
+    number = numbers.number_of(row, linked)
+    if not is_group(chat_of(row)) or (row.direction == "out" and not number):
+        raise Refusal(ApiError.OTHER_NUMBER)
+    return sender_of(row) or f"{number}{PERSON}"
 
 
 def excerpt_of(row: MessageRow) -> str | None:

@@ -24,7 +24,7 @@ from libs.contracts.content import (
     text_of,
     type_of,
 )
-from libs.contracts.records import HistoryEntry, MessageRow, OutboxRow
+from libs.contracts.records import HistoryEntry, MessageRow, OutboxRow, SessionRecord
 from libs.contracts.views import message_view
 from libs.runtime.mongo import Database, Document, from_document
 from services.api.times import iso
@@ -36,6 +36,8 @@ COMMON = 20_000
 """Messages that have a word; of those that have more it does not matter by which the index is entered."""
 FOR_SCHEDULE = "schedule"
 """`waitingFor` of a message whose time has not come."""
+FOR_FORMER_NUMBER = "former_number"
+"""`waitingFor` of a message that was queued under a number that is linked no more."""
 NEWEST_FIRST = [("createdAt", -1), ("_id", -1)]
 _TELLABLE: Document = {"messageId": {"$type": "string"}}
 
@@ -84,6 +86,12 @@ async def outbox_row(database: Database, message_id: str) -> OutboxRow | None:
 async def ended_rows(database: Database, ids: list[str]) -> int:
     """How many of these rows of sender have ended, one way or the other."""
     return await database.outbox.count_documents({"_id": {"$in": ids}, "finishedAt": {"$ne": None}})
+
+
+async def undecided_messages(database: Database, session: SessionRecord) -> int:
+    """How many messages of the session wait for `former_number`."""
+    waiting: Document = {"sessionId": session.id, "customerId": session.customer_id, "waitingFor": FOR_FORMER_NUMBER}
+    return await database.outbox.count_documents({"shard": session.shard, "finishedAt": None, **waiting})
 
 
 # --- Many ------------------------------------------------------------------------------------------------------------

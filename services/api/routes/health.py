@@ -22,11 +22,13 @@ from services.api.times import Time, iso_or_none, now
 
 HOUR = timedelta(hours=1)
 OfSome = Literal["lookup", "upload"]
+WaitingFor = Literal["subscription", "former_number", "lookup", "upload"]
 OF_SOME: dict[OfSome, str] = {
     "lookup": "Some messages wait: WhatsApp does not say now how their recipients are reached.",
     "upload": "Some messages wait: WhatsApp has not taken their files yet.",
 }
 """What some recipients' messages wait for, though the session is connected and serves the others."""
+FORMER_NUMBER = "{count} messages were queued under a number that is linked no more; release or discard them."
 
 
 class Restriction(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -69,9 +71,13 @@ class SessionHealth(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     restriction: Restriction | None
     waits: list[WaitingMessages]
     """What messages of the session say that they wait for; of a long queue the first ones."""
-    waiting_for: Literal["subscription", "lookup", "upload"] | None
-    """Set while messages wait though the session could send: no subscription is active, or WhatsApp does not say how
-    some recipients are reached, or does not take their files; the others are served."""
+    awaiting_decision: int
+    """Of `queueDepth`: messages that were queued under a number that is linked no more. They wait until they are
+    released or discarded."""
+    waiting_for: WaitingFor | None
+    """Set while messages wait though the session could send: no subscription is active, `awaitingDecision` of them were
+    queued under a former number, or WhatsApp does not say how some recipients are reached, or does not take their files;
+    the others are served."""
     message: str | None
     """The same in words."""
 
@@ -98,8 +104,7 @@ async def get_session_health(
 def health_of(seen: Seen, queue: Queue, at: datetime, *, waiting: str | None) -> SessionHealth:
     """The view, from what is stored; `waiting` says why the customer's messages wait."""
     record, state = seen.record, seen.state
-    waits = {each.reason for each in queue.waits}
-    of_some: OfSome | None = next((reason for reason in OF_SOME if reason in waits), None)
+    waiting_for, message = _wait_of(queue, waiting)
     return SessionHealth(
         session_id=record.id,
         session_name=record.name,
@@ -124,9 +129,20 @@ def health_of(seen: Seen, queue: Queue, at: datetime, *, waiting: str | None) ->
             WaitingMessages(reason=each.reason, messages=each.messages, resume_at=iso_or_none(each.resume_at))
             for each in queue.waits
         ],
-        waiting_for=of_some if waiting is None else "subscription",
-        message=waiting or (OF_SOME[of_some] if of_some else None),
+        awaiting_decision=queue.undecided,
+        waiting_for=waiting_for,
+        message=message,
     )
+
+
+def _wait_of(queue: Queue, no_subscription: str | None) -> tuple[WaitingFor | None, str | None]:
+    """What messages wait for though the session could send, and the same in words; what concerns all comes first."""
+    if no_subscription is not None:
+        return "subscription", no_subscription
+    if queue.undecided:
+        return "former_number", FORMER_NUMBER.format(count=queue.undecided)
+    waits = {each.reason for each in queue.waits}
+    return next(((reason, words) for reason, words in OF_SOME.items() if reason in waits), (None, None))
 
 
 router = Router(

@@ -59,6 +59,24 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
         return SessionStatus.CREATED if self.state is None else self.state.status
 
 
+class Waits(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """So many messages wait for `reason`, the first of them until `resume_at`."""
+
+    reason: str
+    messages: int
+    resume_at: datetime | None = None
+
+
+class Queue(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """The messages of a session that still have to leave, as sender noted it, and since when the oldest waits."""
+
+    open: int = 0
+    oldest_queued_at: datetime | None = None
+    waits: list[Waits] = []
+    undecided: int = 0
+    """Of the open ones, those that wait for `former_number`."""
+
+
 # --- Reading ---------------------------------------------------------------------------------------------------------
 
 
@@ -139,26 +157,15 @@ async def sessions_in(database: Database, customer_id: str, statuses: Sequence[S
     return 0
 
 
-class Waits(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """So many messages wait for `reason`, the first of them until `resume_at`."""
-
-    reason: str
-    messages: int
-    resume_at: datetime | None = None
-
-
-class Queue(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What of a session still has to leave, as sender noted it."""
-
-    open: int = 0
-    oldest_queued_at: datetime | None = None
-    waits: list[Waits] = []
-
-
 async def queue_of(database: Database, record: SessionRecord) -> Queue:
-    """The session's messages that still have to leave."""
-    found = await database.queue_depths.find_one({"_id": record.id, "customerId": record.customer_id})
-    return Queue() if found is None else msgspec.convert(found, Queue)
+    """What of the session's messages still has to leave, as sender noted it."""
+    return (await queues_of(database, record.customer_id, [record.id])).get(record.id, Queue())
+
+
+async def queues_of(database: Database, customer_id: str, session_ids: Sequence[str]) -> dict[str, Queue]:
+    """The same for those of these sessions of which sender has noted something, by id."""
+    found = database.queue_depths.find({"_id": {"$in": list(session_ids)}, "customerId": customer_id})
+    return {row["_id"]: msgspec.convert(row, Queue) async for row in found}
 
 
 def _named(customer_id: str, id_or_name: str) -> dict[str, Any]:

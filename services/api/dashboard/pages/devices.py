@@ -19,11 +19,12 @@ from services.api.context import Edge
 from services.api.dashboard.cards import Card, card_of
 from services.api.dashboard.lists import Paging, paging_of
 from services.api.dashboard.pages.keys import keys_of
-from services.api.dashboard.reading import clock_of, devices_to_choose, waiting_by_session
+from services.api.dashboard.reading import clock_of, devices_to_choose
 from services.api.dashboard.rendering import Clock, cursor_now, language_of_path, pages_of
 from services.api.dashboard.visitors import Visitor
 from services.api.dashboard.words import saying
 from services.api.sessions import store_sessions
+from services.api.sessions.store_sessions import Queue
 from services.api.times import now
 from services.api.web.paging import Offset
 
@@ -56,10 +57,10 @@ async def devices_of(edge: Edge, request: Request[Any, Any, Any], caller: Caller
         clock_of(edge, caller.customer_id, language),
     )
     standing = standing_of(account, now())
-    waiting = await waiting_by_session(edge.database, caller.customer_id, [each.record.id for each in seen])
+    queues = await store_sessions.queues_of(edge.database, caller.customer_id, [each.record.id for each in seen])
     say = saying(language)
     return Devices(
-        cards=[card_of(each, waiting.get(each.record.id, 0), say, clock) for each in seen],
+        cards=[card_of(each, queues.get(each.record.id, Queue()), say, clock) for each in seen],
         standing=standing,
         paging=paging_of(standing.used if total is None else total, offset, PAGE),
         clock=clock,

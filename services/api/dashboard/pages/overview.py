@@ -29,6 +29,7 @@ from services.api.figures import days, store_stats
 from services.api.figures.statistics import Counts, counts_of
 from services.api.figures.store_stats import Counted
 from services.api.sessions import store_sessions
+from services.api.sessions.store_sessions import Queue
 from services.api.sessions.views import CONNECTED
 from services.api.times import now
 from services.api.webhooks import store_webhooks
@@ -75,7 +76,7 @@ async def overview_of(edge: Edge, request: Request[Any, Any, Any], caller: Calle
         total=sum(by_status.values()),
         connected=_number(by_status, CONNECTED),
         trouble=_number(by_status, NEEDS_A_PERSON),
-        cards=[card_of(seen, 0, saying(clock.language), clock) for seen in troubled],
+        cards=[card_of(seen, Queue(), saying(clock.language), clock) for seen in troubled],
         today=counts_of(today),
         month=counts_of(month),
         standing=standing,

@@ -71,6 +71,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "Waits until its file is uploaded to WhatsApp",
         "Menunggu berkasnya selesai diunggah ke WhatsApp",
     ),
+    "waits.former_number": (
+        "Queued under another number: send or cancel it on the devices page",
+        "Diantrekan untuk nomor lain: kirim atau batalkan di halaman perangkat",
+    ),
     "waits.retry": ("Is tried again", "Akan dicoba lagi"),
     "waits.receipt": ("WhatsApp has not confirmed it yet", "WhatsApp belum mengonfirmasi"),
     "waits.until": ("({at})", "({at})"),

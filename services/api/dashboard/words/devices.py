@@ -77,6 +77,14 @@ WORDS: dict[str, tuple[str, str]] = {
     "device.log_out": ("Log out", "Keluarkan"),
     "device.delete": ("Delete", "Hapus"),
     "device.copy_id": ("Copy the id", "Salin id"),
+    "device.undecided": (
+        "Messages from before another number was linked: {count}. They wait for your decision.",
+        "Pesan dari sebelum nomor lain ditautkan: {count}. Pesan ini menunggu keputusan Anda.",
+    ),
+    "device.release": ("Send from this number", "Kirim dari nomor ini"),
+    "device.released": ("The messages leave from this number", "Pesan dikirim dari nomor ini"),
+    "device.discard": ("Cancel them", "Batalkan semua"),
+    "device.discarded": ("The messages are cancelled", "Pesan dibatalkan"),
     "choose.every_device": ("Every device", "Semua perangkat"),
     "choose.some_devices": ("Devices to choose from", "Pilihan perangkat"),
     "choose.no_device": (

@@ -14,6 +14,11 @@ find("#create").addEventListener("called", ({ detail }) => {
 
 document.addEventListener("called", () => document.body.dispatchEvent(new CustomEvent("live-sessions")));
 
+// What waits for a decision after another number was linked is counted a moment later.
+document.addEventListener("live-frame", ({ detail: { type } }) => {
+  if (type === "session.connected") setTimeout(() => document.body.dispatchEvent(new CustomEvent("live-sessions")), 2_500);
+});
+
 // The overview sends here for what mends something: a new device, or the link of one.
 if (location.hash === "#new") open(find("#create"));
 if (location.hash.startsWith("#link-")) find(`[data-dialog=link][data-id="${CSS.escape(location.hash.slice(6))}"]`)?.click();
