@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
+from msgspec import Meta
 
 from libs.contracts.times import Time
 
 Data = TypeVar("Data")
+
+
+WAITING_FOR = (
+    "What it waits for: `session`, `restriction`, `retry`, `receipt`, `pacing`, `schedule`, `new_contacts`, "
+    "`subscription`; or `former_number`: another number was linked since it was accepted, and it waits until the "
+    "session's queue is released or discarded."
+)
 
 
 class MessageError(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -59,7 +67,7 @@ class MessageView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     caption: str | None
     file_name: str | None
     media: MediaView | None
-    waiting_for: str | None
+    waiting_for: Annotated[str | None, Meta(description=WAITING_FOR)]
     resume_at: Time | None
     error: MessageError | None
     attempts: int

@@ -85,6 +85,12 @@ WORDS: dict[str, tuple[str, str]] = {
     "device.released": ("The messages leave from this number", "Pesan dikirim dari nomor ini"),
     "device.discard": ("Cancel them", "Batalkan semua"),
     "device.discarded": ("The messages are cancelled", "Pesan dibatalkan"),
+    "discard.title": ("Cancel what waits", "Batalkan yang menunggu"),
+    "discard.lead": (
+        "Every message that was queued before this number was linked is cancelled. Each can still be sent again.",
+        "Semua pesan yang diantrekan sebelum nomor ini ditautkan dibatalkan. Masing-masing masih dapat dikirim ulang.",
+    ),
+    "discard.submit": ("Cancel the messages", "Batalkan pesan"),
     "choose.every_device": ("Every device", "Semua perangkat"),
     "choose.some_devices": ("Devices to choose from", "Pilihan perangkat"),
     "choose.no_device": (
