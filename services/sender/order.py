@@ -99,7 +99,10 @@ class Waiting:
         self._count(before, row)
         self._rows[row.id] = row
         self._of_chat.setdefault(row.to, {})[row.id] = None
-        (self._undecided.add if row.waiting_for == rows.FOR_FORMER_NUMBER else self._undecided.discard)(row.id)
+        if row.waiting_for == rows.FOR_FORMER_NUMBER:
+            self._undecided.add(row.id)
+        else:
+            self._undecided.discard(row.id)
         deadline = rows.deadline_of(row, self._unknown_limit_s)
         if deadline is not None:
             heapq.heappush(self._deadlines, (deadline, row.id))

@@ -85,6 +85,7 @@ async def test_a_wrong_key_is_refused_whatever_else_is_right(two: Two, public: h
         *("GET {chat}", "POST {chat}", "GET {chat}/0812345678/hi", "GET {chat}/0812345678/test"),
         *("GET {base}", "PUT {base}", "DELETE {base}", "GET {base}/qr", "GET {base}/health"),
         *("POST {base}/start", "POST {base}/logout", "POST {base}/messages"),
+        *("POST {base}/queue/release", "POST {base}/queue/discard"),
         *("GET /api/customer/whatsapp/messages?session={id}", "GET /api/customer/whatsapp/stream/sse?session={id}"),
     ],
 )
