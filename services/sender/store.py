@@ -329,8 +329,7 @@ class Store:
         """At a take-over: the sessions that have nothing open."""
         await self._depths.update_many(
             {"shard": lease.shard, "_id": {"$nin": list(but)}, "epoch": {"$lte": lease.epoch}, "open": {"$gt": 0}},
-            {"$set": {"open": 0, "oldestQueuedAt": None, "waits": [], "epoch": lease.epoch}},
-            {"$set": {"open": 0, "oldestQueuedAt": None, "undecided": 0, "epoch": lease.epoch}},
+            {"$set": {"open": 0, "oldestQueuedAt": None, "waits": [], "undecided": 0, "epoch": lease.epoch}},
         )
 
 

@@ -47,9 +47,7 @@ def is_for_another_number(call: Deliver, number: str | None) -> bool:
     return call.number is not None and call.number != number
 
 
-def request_of(
-    call: Deliver, number: str | None = None, *, known_only: bool = False
-) -> engine.Send | engine.MarkRead:
+def request_of(call: Deliver, number: str | None = None, *, known_only: bool = False) -> engine.Send | engine.MarkRead:
     """The engine's request for this call; `number` is linked, `known_only`: WhatsApp is asked about no new one."""
     if isinstance(call.content, Read):
         return engine.MarkRead(

@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import BrowserContext, Locator, Page, Route, expect
 
 from tests.browser.people import DEVICES, Person, device, enter, has_told, visit
-from tests.e2e.handsets import Network
+from tests.e2e.handsets import Network, in_status, linked, scanned
 from tests.e2e.tenants import make_tenant
 from tests.e2e.wire import BASE
 from tests.processes import PATIENCE_S
@@ -204,3 +204,31 @@ async def test_the_key_is_shown_when_asked_for_and_stands_in_no_page(signed_in: 
     await signed_in.get_by_role("button", name="New key").click()
     await signed_in.get_by_role("button", name="Replace the key").click()
     await expect(field).not_to_have_value(person.tenant.key)
+
+
+async def test_what_was_queued_under_a_former_number_is_released_or_cancelled_on_its_card(
+    signed_in: Page, person: Person, network: Network
+) -> None:
+    await signed_in.set_viewport_size({"width": 360, "height": 740})
+    async with person.api() as http:
+        session, _ = await linked(http, network, "Two numbers")
+        contact = await network.person()
+        for again in (False, True):
+            await http.post(f"{BASE}/sessions/{session}/stop")
+            await in_status(http, session, "DISCONNECTED")
+            await http.post(f"{BASE}/sessions/{session}/messages", json={"type": "text", "to": contact, "text": "x"})
+            await http.post(f"{BASE}/sessions/{session}/logout")
+            await visit(signed_in, person, DEVICES)
+            await scanned(http, network, session)
+            notice = card(signed_in, "Two numbers").locator("[data-undecided]")
+            await expect(notice).to_contain_text("another number was linked: 1")
+            assert await signed_in.evaluate("document.documentElement.scrollWidth") <= 360
+            if again:
+                await notice.get_by_role("button", name="Cancel them").click()
+                await signed_in.get_by_role("dialog").get_by_role("button", name="Cancel the messages").click()
+                await has_told(signed_in, "The messages are cancelled")
+            else:
+                await notice.get_by_role("button", name="Send from this number").click()
+                await has_told(signed_in, "The messages leave from this number")
+            await expect(notice).to_be_hidden()
+        assert len(await network.arrived(contact)) == 1

@@ -11,10 +11,10 @@ from services.api.context import Edge
 from services.api.errors import Refusal
 from services.api.messages import numbers
 from services.api.messages.finding import message_of
-from services.api.messages.phones import Recipient, is_group
+from services.api.messages.jids import PERSON, is_group
+from services.api.messages.phones import Recipient
 
 MOST_EXCERPT = 1_024
-PERSON = "@s.whatsapp.net"
 
 
 async def cited(edge: Edge, session: SessionRecord, message_id: str, *, path: str) -> MessageRow:

@@ -76,8 +76,8 @@ class SessionHealth(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     released or discarded."""
     waiting_for: WaitingFor | None
     """Set while messages wait though the session could send: no subscription is active, `awaitingDecision` of them were
-    queued under a former number, or WhatsApp does not say how some recipients are reached, or does not take their files;
-    the others are served."""
+    queued under a former number, or WhatsApp does not say how some recipients are reached, or does not take their
+    files; the others are served."""
     message: str | None
     """The same in words."""
 
@@ -142,7 +142,8 @@ def _wait_of(queue: Queue, no_subscription: str | None) -> tuple[WaitingFor | No
     if queue.undecided:
         return "former_number", FORMER_NUMBER.format(count=queue.undecided)
     waits = {each.reason for each in queue.waits}
-    return next(((reason, words) for reason, words in OF_SOME.items() if reason in waits), (None, None))
+    reason = next((reason for reason in OF_SOME if reason in waits), None)
+    return (None, None) if reason is None else (reason, OF_SOME[reason])
 
 
 router = Router(
