@@ -142,7 +142,7 @@ def _wait_of(queue: Queue, no_subscription: str | None) -> tuple[WaitingFor | No
     if queue.undecided:
         return "former_number", FORMER_NUMBER.format(count=queue.undecided)
     waits = {each.reason for each in queue.waits}
-    reason = next((reason for reason in OF_SOME if reason in waits), None)
+    reason: OfSome | None = next((each for each in OF_SOME if each in waits), None)
     return (None, None) if reason is None else (reason, OF_SOME[reason])
 
 
