@@ -16,6 +16,7 @@ import httpx
 import msgspec
 
 from libs.runtime.targets import TargetRefused, addresses_of
+from services.api.media.dispositions import file_name_in
 
 MOST_REDIRECTS = 3
 CONNECT_S = 5.0
@@ -39,7 +40,7 @@ class NotFetched(Exception):
 class Source(msgspec.Struct, frozen=True, kw_only=True):
     """What an address answered, before its bytes. `declared` is the type it claims, `size_bytes` what it announces.
 
-    `charset` is empty when it names none.
+    `charset` is empty when it names none. `file_name` is that of its `Content-Disposition`, else of its path.
     """
 
     url: str
@@ -140,10 +141,14 @@ def _source_of(target: httpx.URL, answer: httpcore.Response, headers: dict[bytes
         url=str(target),
         declared=declared.strip().lower(),
         charset=options.partition("charset=")[2].strip("\"' ").partition(";")[0],
-        file_name=unquote(target.path.rpartition("/")[2]) or None,
+        file_name=file_name_in(headers.get(b"content-disposition", "")) or _last_segment(target),
         size_bytes=int(length) if length.isdecimal() else None,
         pieces=answer.aiter_stream(),
     )
+
+
+def _last_segment(target: httpx.URL) -> str | None:
+    return unquote(target.path.rpartition("/")[2]) or None
 
 
 class _GuardedBackend(httpcore.AsyncNetworkBackend):

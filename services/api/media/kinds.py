@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import binascii
-import mimetypes
 import re
 from typing import Final, Literal
+from urllib.parse import unquote
 
 import filetype
 import msgspec
 
+from services.api.media.dispositions import parameters_of
+from services.api.media.file_types import (
+    NO_PAGE,
+    PDF,
+    TOLD_BY_BYTES,
+    has_ending,
+    is_text,
+    is_web_page,
+    type_named,
+    usual_ending,
+)
 from services.api.settings import Settings
 
 Kind = Literal["image", "document", "video", "audio", "voice", "sticker"]
@@ -21,7 +32,13 @@ HEAD_BYTES = 8_192
 SLICE = 256 * 1024
 """Base64 longer than this is decoded off the event loop, this much at a time."""
 
-_DATA_URL = re.compile(r"data:([^,;]{0,100})((?:;[^,;]{0,100}){0,4}),", re.IGNORECASE)
+MOST_HEAD = 2_048
+"""Characters of a data URL before its data."""
+
+_MARK = re.compile(r";\s*base64\s*,", re.IGNORECASE)
+_SPACES = b" \t\n\r\v\f"
+_STANDARD = bytes.maketrans(b"-_", b"+/")
+"""The URL-safe alphabet of base64 (RFC 4648, 5) in the usual one."""
 _LINK = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _UNFIT = re.compile(r"[\x00-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
 _MIMETYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,60}/[a-z0-9!#$&^_.+-]{1,80}")
@@ -33,8 +50,17 @@ CONTAINERS = frozenset({"application/zip", "application/x-ole-storage", "applica
 UNKNOWN = "application/octet-stream"
 OPUS = "audio/ogg; codecs=opus"
 """What phones record, and WhatsApp plays as a voice note."""
+_MORE_SOUND = (
+    (b"#!AMR-WB\n", "audio/amr-wb"),
+    (b"caff\0\1", "audio/x-caf"),
+    (b"\xff\xfa", "audio/mpeg"),
+    (b"\xff\xe3", "audio/mpeg"),
+    (b"\xff\xe2", "audio/mpeg"),
+)
+"""Sound that `filetype` does not know: AMR-WB, Apple's CAF, MP3 with a checksum and at low rates."""
 ACTIVE = re.compile(r"html|javascript|ecmascript|svg|[/+]xml$|wasm")
 """Types that a browser would run."""
+_WRITTEN = re.compile(r"text/.+|application/(?:.+\+)?(?:json|xml)")
 MAX_NAME = 200
 
 
@@ -52,10 +78,11 @@ class TooLarge(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Inline(msgspec.Struct, frozen=True, kw_only=True):
-    """A medium out of JSON; `declared` is the type that its data URL claimed, or empty."""
+    """A medium out of JSON; `declared` is the type that its data URL claimed, or empty, `file_name` its parameter."""
 
     data: bytes
     declared: str = ""
+    file_name: str | None = None
 
 
 def inline_bytes_of(text: str) -> int:
@@ -64,13 +91,15 @@ def inline_bytes_of(text: str) -> int:
 
 
 def inline_of(text: str) -> Inline | InvalidMedium:
-    """Decode a data URL or bare base64, strictly, except that white space may stand anywhere."""
-    declared, encoded = "", text
+    """Decode a data URL or bare base64 of either alphabet, with or without padding; white space may stand anywhere."""
+    declared, name, encoded = "", None, text
     if text[:5].lower() == "data:":
-        match = _DATA_URL.match(text)
-        if match is None or not match[2].lower().endswith(";base64"):
+        marks = list(_MARK.finditer(text, 4, MOST_HEAD))
+        if not marks:
             return InvalidMedium(reason="a data URL looks like data:<type>;base64,<data>")
-        declared, encoded = match[1].strip().lower(), text[match.end() :]
+        declared, name = _described(text[5 : marks[-1].start()])  # the last: no data holds a semicolon
+        encoded = text[marks[-1].end() :]
+        encoded = unquote(encoded) if "%" in encoded else encoded
     elif _LINK.match(text):
         return InvalidMedium(reason="it is an address; send the file itself as a data URL, base64 or multipart")
     try:
@@ -79,42 +108,77 @@ def inline_of(text: str) -> Inline | InvalidMedium:
         return InvalidMedium(reason="it is not base64")
     if not data:
         return InvalidMedium(reason="it is empty")
-    return Inline(data=data, declared=declared)
+    return Inline(data=data, declared=declared, file_name=name)
+
+
+def _described(head: str) -> tuple[str, str | None]:
+    """The type and the name in the head of a data URL: `type;name=value;...`, whatever its values hold."""
+    declared, separator, _ = head.partition(";")
+    given = parameters_of(f"data{head[len(declared) :]}") if separator else {}
+    return declared.strip().lower(), given.get("filename") or given.get("name")
 
 
 def _decoded(encoded: str) -> bytes:
     """Strict base64, a slice at a time: in a thread, the event loop gets its turn between two slices."""
     decoded: list[bytes] = []
-    rest = ""
+    rest = b""
     for start in range(0, len(encoded), SLICE):
-        rest += "".join(encoded[start : start + SLICE].split())
+        rest += encoded[start : start + SLICE].encode("ascii").translate(_STANDARD, _SPACES)
         whole = len(rest) - 4  # the last group waits: only at the very end may it hold padding
         whole -= whole % 4
         if whole > 0:
-            if "=" in rest[:whole]:
+            if b"=" in rest[:whole]:
                 raise binascii.Error("padding within the data")
-            decoded.append(binascii.a2b_base64(rest[:whole].encode("ascii"), strict_mode=True))
+            decoded.append(binascii.a2b_base64(rest[:whole], strict_mode=True))
             rest = rest[whole:]
-    decoded.append(binascii.a2b_base64(rest.encode("ascii"), strict_mode=True))
+    decoded.append(binascii.a2b_base64(_padded(rest), strict_mode=True))
     return b"".join(decoded)
+
+
+def _padded(group: bytes) -> bytes:
+    """The last group with the padding that may be left out (RFC 4648, 3.2)."""
+    return group if b"=" in group else group + b"=" * (-len(group) % 4)
 
 
 def mimetype_of(head: bytes, *, declared: str, file_name: str | None) -> str:
     """The type of a file that begins with `head` (HEAD_BYTES are enough).
 
-    Its bytes decide; only where they do not tell, its name, then what was declared, as long as that is no image, video
-    or audio, which bytes always tell.
+    Its bytes decide; only where they do not tell, its name, then what was declared, as long as that is no image, video,
+    audio or PDF, which bytes always tell.
     """
+    sniffed = _sniffed(head)
+    if sniffed is not None and sniffed not in CONTAINERS:
+        return sniffed
+    named = type_named(file_name or "") or ""
+    candidates = [named, declared]
+    if is_web_page(head) and not any(map(_WRITTEN.fullmatch, candidates)):
+        return "text/html"
+    for candidate in candidates:
+        if _MIMETYPE.fullmatch(candidate) and not TOLD_BY_BYTES.match(candidate):
+            return candidate
+    if PDF in candidates and is_text(head):
+        return "text/plain"
+    return sniffed or ("image/svg+xml" if named == "image/svg+xml" else UNKNOWN)
+
+
+def _sniffed(head: bytes) -> str | None:
     sniffed: str | None = filetype.guess_mime(head)
     if sniffed == "audio/ogg" and head[28:36] == b"OpusHead":  # RFC 7845: the first packet of the first page
         return OPUS
-    if sniffed is not None and sniffed not in CONTAINERS:
-        return sniffed
-    named = mimetypes.guess_type(file_name or "")[0] or ""
-    for candidate in (named, declared):
-        if _MIMETYPE.fullmatch(candidate) and candidate.partition("/")[0] not in ("image", "video", "audio"):
-            return candidate
-    return sniffed or ("image/svg+xml" if named == "image/svg+xml" else UNKNOWN)
+    if sniffed is None and b"%PDF-" in head[:1_024]:  # readers take what stands before it (ISO 32000-1, annex H)
+        return PDF
+    return sniffed or next((mimetype for mark, mimetype in _MORE_SOUND if head.startswith(mark)), None)
+
+
+def misnamed(mimetype: str, *, declared: str = "", file_name: str | None) -> InvalidMedium | None:
+    """Why a file of this type is not what its name, or else what was declared, says: a page that tells of an error."""
+    claimed = type_named(file_name or "") or declared
+    is_page = mimetype == "text/html" and NO_PAGE.match(claimed) is not None
+    if not is_page and not (claimed == PDF and _WRITTEN.fullmatch(mimetype)):
+        return None
+    what = "a web page" if mimetype == "text/html" else "text"
+    said = "a PDF" if claimed == PDF else claimed
+    return InvalidMedium(reason=f"its bytes are {what}, though it is called {said}")
 
 
 def fault_of(kind: Kind, mimetype: str) -> InvalidMedium | None:
@@ -177,11 +241,20 @@ def clean_name(file_name: str | None) -> str | None:
     return f"{stem[: MAX_NAME - 20]}{dot}{extension}" if dot and len(extension) < 20 else last[:MAX_NAME]
 
 
+def name_with_ending(file_name: str | None, mimetype: str) -> str | None:
+    """The clean name; where it has no ending, with the one that its type implies."""
+    name = clean_name(file_name)
+    if name is None or has_ending(name, certain=mimetype not in CONTAINERS and not mimetype.startswith("text/")):
+        return name
+    ending = "" if mimetype == UNKNOWN else usual_ending(mimetype)
+    return clean_name(name.rstrip(". ") + ending) if ending else name
+
+
 def document_name(file_name: str | None, mimetype: str) -> str:
     """The name that a document is shown with."""
-    return clean_name(file_name) or "document" + (mimetypes.guess_extension(mimetype) or "")
+    return name_with_ending(file_name, mimetype) or "document" + usual_ending(mimetype)
 
 
 def attachment_name(file_name: str | None, media_id: str, mimetype: str) -> str:
     """The name under which a file is downloaded."""
-    return clean_name(file_name) or media_id + (mimetypes.guess_extension(mimetype.partition(";")[0].strip()) or "")
+    return name_with_ending(file_name, mimetype) or media_id + usual_ending(mimetype)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from datetime import timedelta
 
 from libs.contracts.errors import ApiError
 from libs.contracts.ids import new_id
@@ -14,10 +13,9 @@ from services.api.context import Edge
 from services.api.errors import Refusal, invalid, too_large
 from services.api.media import incoming, kinds
 from services.api.media.fetching import NotFetched, Source
-from services.api.media.kinds import HEAD_BYTES, SLICE, InvalidMedium, Kind
+from services.api.media.kinds import SLICE, InvalidMedium, Kind
 from services.api.media.store_media import StoredMedium, Upload
-from services.api.media.uploads import check
-from services.api.times import now
+from services.api.media.uploads import ReceivedFile, check, keep
 
 
 async def known_medium(edge: Edge, customer_id: str, media_id: str, kind: Kind) -> StoredMedium:
@@ -38,10 +36,11 @@ async def inline_medium(
     inline = await asyncio.to_thread(kinds.inline_of, text) if len(text) > SLICE else kinds.inline_of(text)
     if isinstance(inline, InvalidMedium):
         raise Refusal(ApiError.INVALID_MEDIA, reason=inline.reason)
-    name = kinds.clean_name(file_name)
-    found = kinds.mimetype_of(inline.data[:HEAD_BYTES], declared=mimetype or inline.declared, file_name=name)
-    check(edge, kind, found, len(inline.data))
-    return await _stored(edge, customer_id, inline.data, mimetype=found, file_name=name)
+    declared, name = mimetype or inline.declared, file_name or inline.file_name
+    async with _receiving(edge, declared=declared, name=name) as file:
+        for start in range(0, len(inline.data), SLICE):
+            await file.write(inline.data[start : start + SLICE])
+        return await keep(edge, file, customer_id, kind)
 
 
 def _check_inline_size(edge: Edge, kind: Kind, text: str) -> None:
@@ -54,26 +53,15 @@ def _check_inline_size(edge: Edge, kind: Kind, text: str) -> None:
         raise too_large("medium within JSON (larger ones go as multipart/form-data)", settings.inline_bytes)
 
 
-async def _stored(edge: Edge, customer_id: str, data: bytes, *, mimetype: str, file_name: str | None) -> StoredMedium:
-    async with _uploading(edge) as upload:
-        for start in range(0, len(data), SLICE):
-            await upload.write(data[start : start + SLICE])
-        return await _kept(edge, upload, customer_id, mimetype=mimetype, file_name=file_name)
-
-
 @asynccontextmanager
-async def _uploading(edge: Edge) -> AsyncGenerator[Upload]:
+async def _receiving(edge: Edge, *, declared: str, name: str | None) -> AsyncGenerator[ReceivedFile]:
+    """A file to be written; it stays only if it was kept when the block ends."""
     upload = Upload(edge.database, new_id("med"))
     try:
-        yield upload
+        yield ReceivedFile(upload=upload, name=name, declared=declared)
     finally:
         if not upload.kept:
             await upload.drop()
-
-
-async def _kept(edge: Edge, upload: Upload, customer_id: str, *, mimetype: str, file_name: str | None) -> StoredMedium:
-    keep_until = now() + timedelta(days=edge.settings.media_days)
-    return await upload.keep(customer_id=customer_id, mimetype=mimetype, file_name=file_name, keep_until=keep_until)
 
 
 # --- From an address -------------------------------------------------------------------------------------------------
@@ -84,15 +72,11 @@ async def fetched_medium(
 ) -> StoredMedium:
     """Fetch a medium and store it on its way. Raises Refusal VALIDATION_FAILED, INVALID_MEDIA, PAYLOAD_TOO_LARGE."""
     try:
-        async with (
-            edge.fetcher.opened(url, within_s=edge.settings.fetch_s) as source,
-            _uploading(edge) as upload,
-        ):
-            head = await _streamed(edge, kind, source, upload)
-            name = kinds.clean_name(file_name or source.file_name)
-            found = kinds.mimetype_of(head, declared=mimetype or source.declared, file_name=name)
-            check(edge, kind, found, upload.size)
-            return await _kept(edge, upload, customer_id, mimetype=found, file_name=name)
+        async with edge.fetcher.opened(url, within_s=edge.settings.fetch_s) as source:
+            declared, name = mimetype or source.declared, file_name or source.file_name
+            async with _receiving(edge, declared=declared, name=name) as file:
+                await _stream(edge, kind, source, file)
+                return await keep(edge, file, customer_id, kind)
     except TargetRefused as error:
         raise invalid("url", f"the address is refused: {error.reason}") from error
     except NotFetched as error:
@@ -101,16 +85,12 @@ async def fetched_medium(
         raise Refusal(ApiError.INVALID_MEDIA, details=fields, reason=reason) from error
 
 
-async def _streamed(edge: Edge, kind: Kind, source: Source, upload: Upload) -> bytes:
-    """Store the pieces as they come; returns the first bytes. Raises Refusal as soon as there are too many."""
+async def _stream(edge: Edge, kind: Kind, source: Source, file: ReceivedFile) -> None:
+    """Store the pieces as they come. Raises Refusal as soon as there are too many."""
     most = kinds.limit_bytes(kind, edge.settings)
     if source.size_bytes is not None and source.size_bytes > most:
         raise too_large(kind, most)
-    head = b""
     async for piece in source.pieces:
-        if upload.size + len(piece) > most:
+        if file.upload.size + len(piece) > most:
             raise too_large(kind, most)
-        if len(head) < HEAD_BYTES:
-            head += piece[: HEAD_BYTES - len(head)]
-        await upload.write(piece)
-    return head
+        await file.write(piece)

@@ -91,6 +91,8 @@ class Upload:
 
     async def drop(self) -> None:
         """Remove what was written so far."""
+        if self._written == 0:
+            return
         await self._chunks.delete_many({"files_id": self._id})
 
 

@@ -18,7 +18,9 @@ from libs.contracts.ids import new_id
 from services.api.context import Edge
 from services.api.errors import Refusal, invalid, too_large
 from services.api.media import kinds
-from services.api.media.kinds import HEAD_BYTES, Kind
+from services.api.media.dispositions import parameters_of
+from services.api.media.kinds import Kind
+from services.api.media.sniffing import Sniffer
 from services.api.media.store_media import StoredMedium, Upload
 from services.api.times import now
 
@@ -89,16 +91,21 @@ def is_form(request: AnyRequest) -> bool:
 
 
 class ReceivedFile(msgspec.Struct, kw_only=True):
-    """The file of a form, written to GridFS but not yet kept there."""
+    """A file that came, written to GridFS but not yet kept there."""
 
     upload: Upload
     name: str | None
     declared: str
-    head: bytes = b""
+    sniffer: Sniffer = msgspec.field(default_factory=Sniffer)
+
+    async def write(self, piece: bytes) -> None:
+        """Add a piece."""
+        self.sniffer.feed(piece)
+        await self.upload.write(piece)
 
     def mimetype(self) -> str:
         """What its bytes say it is."""
-        return kinds.mimetype_of(self.head, declared=self.declared, file_name=self.name)
+        return self.sniffer.mimetype(declared=self.declared, file_name=self.name)
 
 
 class Form(msgspec.Struct, kw_only=True):
@@ -129,10 +136,12 @@ async def keep(edge: Edge, file: ReceivedFile, customer_id: str, kind: Kind) -> 
     """Keep the file as a medium of this kind. Raises Refusal when it is none, or too large for one."""
     mimetype = file.mimetype()
     check(edge, kind, mimetype, file.upload.size)
+    if (fault := kinds.misnamed(mimetype, declared=file.declared, file_name=file.name)) is not None:
+        raise Refusal(ApiError.INVALID_MEDIA, reason=fault.reason)
     return await file.upload.keep(
         customer_id=customer_id,
         mimetype=mimetype,
-        file_name=kinds.clean_name(file.name),
+        file_name=kinds.name_with_ending(file.name, mimetype),
         keep_until=now() + timedelta(days=edge.settings.media_days),
     )
 
@@ -228,15 +237,9 @@ class _Parts:
         self._field, self._value = b"", b""
 
     def _headers_finished(self) -> None:
-        _, options = parse_options_header(self._headers.get("content-disposition", "").encode())
-        name, file_name = options.get(b"name", b""), options.get(b"filename")
-        self._events.append(
-            _Begin(
-                name.decode(errors="replace"),
-                None if file_name is None else file_name.decode(errors="replace"),
-                self._headers.get("content-type", "").partition(";")[0].strip().lower(),
-            )
-        )
+        options = parameters_of(self._headers.get("content-disposition", ""))
+        declared = self._headers.get("content-type", "").partition(";")[0].strip().lower()
+        self._events.append(_Begin(options.get("name", ""), options.get("filename"), declared))
 
     def _data(self, data: bytes, start: int, end: int) -> None:
         self._events.append(data[start:end])
@@ -288,6 +291,4 @@ class _FormReader:
         most = max(kinds.limit_bytes(kind, settings) for kind in kinds.KINDS)
         if file.upload.size + len(piece) > most:
             raise too_large("file", most)
-        if len(file.head) < HEAD_BYTES:
-            file.head += piece[: HEAD_BYTES - len(file.head)]
-        await file.upload.write(piece)
+        await file.write(piece)

@@ -39,10 +39,12 @@ def text_content(text: str, *, path: str = "message") -> Text:
 
 
 def media_content(kind: Kind, medium: StoredMedium, *, caption: str | None, file_name: str | None) -> Content:
-    """A message with this medium. Raises Refusal when the caption is too long."""
+    """A message with this medium. Raises Refusal: too long a caption, or the name of something else."""
     if caption is not None and len(caption) > MOST_CAPTION:
         raise invalid("caption", f"the caption has {len(caption):,} characters, the limit is {MOST_CAPTION:,}")
-    caption, name = caption or None, kinds.clean_name(file_name) or medium.file_name
+    if (fault := kinds.misnamed(medium.mimetype, file_name=file_name)) is not None:
+        raise Refusal(ApiError.INVALID_MEDIA, reason=fault.reason)
+    caption, name = caption or None, kinds.name_with_ending(file_name, medium.mimetype) or medium.file_name
     match kind:
         case "image":
             return Image(media_id=medium.id, mimetype=medium.mimetype, caption=caption, file_name=name)

@@ -61,6 +61,24 @@ async def test_the_name_in_the_form_wins(site: Site) -> None:
     assert answer.json()["data"]["fileName"] == "offer.pdf"
 
 
+@pytest.mark.parametrize(
+    ("parameters", "name"),
+    [
+        pytest.param("filename*=UTF-8''Daftar%20harga%20%E2%82%AC.pdf", "Daftar harga €.pdf", id="extended"),
+        pytest.param("filename=x.pdf; filename*=UTF-8''%E2%82%AC.pdf", "€.pdf", id="both"),
+        pytest.param('filename="=?UTF-8?B?4oKsLnBkZg==?="', "€.pdf", id="an encoded word"),
+        pytest.param('filename="Daftar%20harga"', "Daftar harga.pdf", id="percent escapes, no ending"),
+        pytest.param('filename="€.pdf"', "€.pdf", id="raw UTF-8"),
+    ],
+)
+async def test_the_name_of_an_upload_is_read_however_it_is_written(site: Site, parameters: str, name: str) -> None:
+    head = f'--b\r\nContent-Disposition: form-data; name="file"; {parameters}\r\n\r\n'.encode()
+    headers = {"Content-Type": "multipart/form-data; boundary=b"}
+    answer = await site.call("POST", "/media", content=head + PDF + b"\r\n--b--\r\n", headers=headers)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["data"]["fileName"] == name
+
+
 async def test_a_large_file_is_streamed_and_never_held_in_memory(site: Site) -> None:
     size, piece = 48 * MEGABYTE, bytes(range(256)) * 256
     boundary = "----merpati"

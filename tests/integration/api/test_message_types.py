@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from libs.contracts.content import Context, Image, LinkPreview, Quote, Reaction, Sticker, Voice
+from libs.contracts.content import Context, Document, Image, LinkPreview, Quote, Reaction, Sticker, Voice
 from libs.contracts.ids import new_message_id
 from libs.contracts.times import iso
 from libs.runtime.mongo import to_document
@@ -175,6 +175,26 @@ async def test_a_medium_is_fetched_from_its_address(open_site: SiteMaker, pages:
         assert isinstance(content, Image)
         assert (content.mimetype, content.file_name) == ("image/png", "foto.bin")
         assert (await site.call("GET", f"/media/{content.media_id}")).content == PNG
+
+
+async def test_a_fetched_document_has_the_name_that_its_server_gives_it(open_site: SiteMaker, pages: Pages) -> None:
+    head = "Content-Length: 9\r\nContent-Disposition: attachment; filename*=UTF-8''Daftar%20%E2%82%AC"
+    url = pages.raw("/download.php", f"HTTP/1.1 200 X\r\n{head}\r\n\r\n%PDF-1.4\n".encode())
+    async with open_site(private_targets=True) as site:
+        session_id = await new_session(site)
+        assert (await send(site, session_id, {"type": "document", "to": TO, "url": url})).status_code == 202
+        content = (await only_send(site)).content
+        assert isinstance(content, Document)
+        assert (content.mimetype, content.file_name) == ("application/pdf", "Daftar €.pdf")
+
+
+async def test_a_page_that_stands_where_a_pdf_was_is_refused(open_site: SiteMaker, pages: Pages, rows: Any) -> None:
+    url = pages.page("/faktur.pdf", b"<!doctype html><title>Sign in</title>", kind="text/html")
+    async with open_site(private_targets=True) as site:
+        session_id = await new_session(site)
+        told = refused(await send(site, session_id, {"type": "document", "to": TO, "url": url}), 400, "INVALID_MEDIA")
+        assert "a web page, though it is called a PDF" in told["message"]
+        assert await rows["media.files"].count_documents({}) == 0
 
 
 async def test_a_repeat_by_address_is_the_same_message_whatever_is_there_now(

@@ -15,6 +15,7 @@ from services.api.media.kinds import (
     fault_of,
     inline_of,
     mimetype_of,
+    misnamed,
     size_fault,
 )
 from services.api.settings import Settings
@@ -33,10 +34,30 @@ SETTINGS = Settings(nats_url="", mongodb_url="", secret_keys="", image_bytes=100
         pytest.param("data:text/plain;base64,aGVsbG8=", b"hello", "text/plain", id="a data URL"),
         pytest.param("DATA:Text/Plain;charset=utf-8;BASE64,aGVsbG8=", b"hello", "text/plain", id="with parameters"),
         pytest.param("data:;base64,aGVsbG8=", b"hello", "", id="without a type"),
+        pytest.param("aGVsbG8", b"hello", "", id="without its padding"),
+        pytest.param("aGVsbG8h-_8", b"hello!\xfb\xff", "", id="the URL-safe alphabet without padding"),
+        pytest.param("aGVsbG8h-_-_\n", b"hello!\xfb\xff\xbf", "", id="the URL-safe alphabet"),
+        pytest.param("data:text/plain;base64,aGVsbG8%3D", b"hello", "text/plain", id="percent escapes"),
+        pytest.param("data:text/plain; charset=utf-8 ; base64 , aGVsbG8=", b"hello", "text/plain", id="with spaces"),
     ],
 )
 def test_base64_is_read(text: str, data: bytes, declared: str) -> None:
     assert inline_of(text) == Inline(data=data, declared=declared)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "name"),
+    [
+        pytest.param('name="Laporan, Juni; final.pdf"', "Laporan, Juni; final.pdf", id="in quotes"),
+        pytest.param("name=Laporan, Juni 2026.pdf", "Laporan, Juni 2026.pdf", id="a comma and spaces, bare"),
+        pytest.param("filename*=UTF-8''Laporan%20Juni.pdf", "Laporan Juni.pdf", id="extended"),
+        pytest.param('name="a;base64,b.pdf"', "a;base64,b.pdf", id="what looks like the end"),
+        pytest.param("charset=utf-8;name=" + "x" * 300 + ".pdf", "x" * 300 + ".pdf", id="long"),
+    ],
+)
+def test_a_data_url_may_hold_any_parameters(parameters: str, name: str) -> None:
+    read = inline_of(f"data:application/pdf;{parameters};base64,aGVsbG8=")
+    assert read == Inline(data=b"hello", declared="application/pdf", file_name=name)
 
 
 @pytest.mark.parametrize("size", [SLICE - 4, SLICE - 1, SLICE, SLICE + 1, 3 * SLICE, 3 * SLICE + 2])
@@ -57,7 +78,8 @@ def test_long_base64_is_read_slice_by_slice(size: int, line: int) -> None:
         pytest.param("data:image/png;base64,", id="an empty data URL"),
         pytest.param("data:image/png,hello", id="a data URL that is not base64"),
         pytest.param("data:image/png;base64", id="a data URL without data"),
-        pytest.param("aGVsbG8", id="without its padding"),
+        pytest.param("aGVsb", id="a length that no data has"),
+        pytest.param("aGVsbG8==", id="too much padding"),
         pytest.param("aGVs*G8=", id="a sign that is none of base64"),
         pytest.param("aGVsbG8=aGVsbG8=", id="padding in the middle"),
         pytest.param("a" * SLICE + "=" + "a" * SLICE, id="padding in the middle of much"),
@@ -86,6 +108,47 @@ def test_what_is_not_base64_is_refused(text: str) -> None:
 def test_the_type_is_what_the_bytes_say(head: bytes, declared: str, name: str | None, mimetype: str | None) -> None:
     docx = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
     assert mimetype_of(head, declared=declared, file_name=name) == (mimetype or docx)
+
+
+PAGE = b"\xef\xbb\xbf \n<!-- error -->\r\n<!DOCTYPE html><title>404</title>"
+
+
+@pytest.mark.parametrize(
+    ("head", "declared", "name", "mimetype"),
+    [
+        pytest.param(PAGE, "", "a.pdf", "text/html", id="a page under a PDF's name"),
+        pytest.param(PAGE, "application/pdf", None, "text/html", id="a page declared as a PDF"),
+        pytest.param(b"<HTML lang=id>", "", "a.docx", "text/html", id="a page under the name of a document"),
+        pytest.param("\ufeff<html>".encode("utf-16-le"), "", "a.png", "text/html", id="a page in UTF-16"),
+        pytest.param(b"<?xml version='1.0'?><html>", "", "a.zip", "text/html", id="an XHTML page"),
+        pytest.param(b'{"error": "gone"}', "", "a.pdf", "text/plain", id="JSON under a PDF's name"),
+        pytest.param("galat: tidak ada é".encode()[:-1], "application/pdf", None, "text/plain", id="a cut off text"),
+    ],
+)
+def test_a_page_under_the_name_of_a_file_is_refused(
+    head: bytes, declared: str, name: str | None, mimetype: str
+) -> None:
+    assert mimetype_of(head, declared=declared, file_name=name) == mimetype
+    fault = misnamed(mimetype, declared=declared, file_name=name)
+    assert fault is not None
+    assert fault.reason.startswith("its bytes are a web page" if mimetype == "text/html" else "its bytes are text")
+
+
+@pytest.mark.parametrize(
+    ("head", "declared", "name", "mimetype"),
+    [
+        pytest.param(PAGE, "", "a.html", "text/html", id="a page under its own name"),
+        pytest.param(PAGE, "", None, "text/html", id="a page without a name"),
+        pytest.param(PAGE, "text/plain", "a.txt", "text/plain", id="a page as text"),
+        pytest.param(b"<table><tr>", "", "a.xls", "text/html", id="a table for Excel"),
+        pytest.param(b"\r\n%PDF-1.4\n", "", "a.pdf", "application/pdf", id="a PDF behind line ends"),
+        pytest.param(b"\x01\x02\x03", "", "a.pdf", "application/octet-stream", id="unknown bytes"),
+        pytest.param(b"a,b\n", "application/pdf", "a.csv", "text/csv", id="a text whose name tells it"),
+    ],
+)
+def test_what_its_name_allows_is_taken(head: bytes, declared: str, name: str | None, mimetype: str) -> None:
+    assert mimetype_of(head, declared=declared, file_name=name) == mimetype
+    assert misnamed(mimetype, declared=declared, file_name=name) is None
 
 
 @pytest.mark.parametrize(
@@ -136,3 +199,26 @@ def test_a_file_name_is_cleaned(given: str | None, shown: str | None) -> None:
 def test_a_document_without_a_name_gets_one() -> None:
     assert document_name(None, "application/pdf") == "document.pdf"
     assert document_name("offer.pdf", "application/pdf") == "offer.pdf"
+
+
+@pytest.mark.parametrize(
+    ("given", "mimetype", "shown"),
+    [
+        pytest.param("Penawaran", "application/pdf", "Penawaran.pdf", id="no ending"),
+        pytest.param("Penawaran v1.2", "application/pdf", "Penawaran v1.2.pdf", id="a number"),
+        pytest.param("PT. Maju Jaya", "application/pdf", "PT. Maju Jaya.pdf", id="a dot within"),
+        pytest.param("PT.Maju", "application/pdf", "PT.Maju.pdf", id="what is no ending that is known"),
+        pytest.param("Penawaran.", "application/pdf", "Penawaran.pdf", id="a dot at the end"),
+        pytest.param("foto.bin", "image/png", "foto.bin", id="another ending"),
+        pytest.param("foto", "image/jpeg", "foto.jpg", id="a picture"),
+        pytest.param("suara", "audio/ogg; codecs=opus", "suara.ogg", id="a type with parameters"),
+        pytest.param("gambar.sketch", "application/zip", "gambar.sketch", id="a container of some format"),
+        pytest.param("arsip", "application/zip", "arsip.zip", id="a container without an ending"),
+        pytest.param("catatan", "text/plain", "catatan.txt", id="a text"),
+        pytest.param("peta.geojson", "text/plain", "peta.geojson", id="a text of some format"),
+        pytest.param("data", "application/octet-stream", "data", id="bytes of no type"),
+        pytest.param("x" * 500, "application/pdf", "x" * 180 + ".pdf", id="very long"),
+    ],
+)
+def test_a_name_gets_the_ending_that_its_type_implies(given: str, mimetype: str, shown: str) -> None:
+    assert document_name(given, mimetype) == shown
