@@ -34,7 +34,7 @@ from services.api.messages.new_messages import (
     NewVideo,
     NewVoice,
 )
-from services.api.messages.phones import Recipient
+from services.api.messages.phones import Recipient, recipient_of
 from services.api.messages.previews import fetched_preview, link_in
 from services.api.messages.recipients import recipient
 from services.api.messages.sending import Draft
@@ -111,18 +111,31 @@ async def _contact(edge: Edge, session: SessionRecord, body: NewContact) -> Cont
     if body.vcard is not None:
         if body.phones:
             raise invalid("phones", "a contact is given as a vcard, or as a name and phones")
-        if (fault := vcards.fault_of(body.vcard)) is not None:
-            raise invalid("vcard", fault)
-        name = body.name or vcards.name_in(body.vcard)
-        if name is None:
-            raise invalid("name", "the vCard names nobody (FN)")
-        return Contact(name=name, vcard=body.vcard)
+        return _given_contact(edge, body.vcard, body.name)
     if body.name is None or not body.name.strip():
         raise invalid("name", "a contact needs a vcard, or a name and phones")
     if not body.phones:
         raise invalid("phones", "a contact needs at least one phone number")
     people = await _people(edge, session, body.phones, path="phones")
     return Contact(name=body.name, vcard=vcards.vcard_of(body.name, [person.display for person in people]))
+
+
+def _given_contact(edge: Edge, vcard: str, name: str | None) -> Contact:
+    properties = vcards.properties_of(vcard)
+    if isinstance(properties, vcards.InvalidCard):
+        raise invalid("vcard", properties.reason)
+    name = (name or "").strip() or vcards.name_in(properties)
+    if name is None:
+        raise invalid("name", "the vCard names nobody (FN, N, NICKNAME or ORG)")
+
+    def waid_of(phone: str) -> str | None:
+        person = recipient_of(phone, edge.settings.default_country)
+        return person.display if isinstance(person, Recipient) and person.display.isdecimal() else None
+
+    card = vcards.written(properties, name, waid_of)
+    if len(card) > vcards.MOST_CHARACTERS:
+        raise invalid("vcard", f"it has more than {vcards.MOST_CHARACTERS:,} characters")
+    return Contact(name=name, vcard=card)
 
 
 def _poll(body: NewPoll) -> Poll:

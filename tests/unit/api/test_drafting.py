@@ -47,7 +47,11 @@ async def draft(edge: Edge, body: dict[str, Any]) -> Draft:
             Location(latitude=-6.2, longitude=106.8, name="Monas"),
             id="location",
         ),
-        pytest.param({"type": "contact", "vcard": CARD}, Contact(name="Bu Sari", vcard=CARD), id="a vCard"),
+        pytest.param(
+            {"type": "contact", "vcard": CARD},
+            Contact(name="Bu Sari", vcard=CARD.replace("TEL:", "TEL;waid=628111111111:")),
+            id="a vCard",
+        ),
         pytest.param(
             {"type": "contact", "name": "Sari; Toko", "phones": ["0811 111 1111", "+6281111111112"]},
             Contact(
