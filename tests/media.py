@@ -22,14 +22,14 @@ def samples(seconds: float, rate: int, *, loudness: float = 0.5) -> bytes:
     return struct.pack(f"<{count}h", *(int(32_000 * each) for each in wave_of))
 
 
-def wav(seconds: float = 1.0, rate: int = WAV_RATE) -> bytes:
+def wav(seconds: float = 1.0, rate: int = WAV_RATE, *, loudness: float = 0.5) -> bytes:
     """A WAV file."""
     file = io.BytesIO()
     with wave.open(file, "wb") as out:
         out.setnchannels(1)
         out.setsampwidth(2)
         out.setframerate(rate)
-        out.writeframes(samples(seconds, rate))
+        out.writeframes(samples(seconds, rate, loudness=loudness))
     return file.getvalue()
 
 
@@ -50,6 +50,19 @@ def _encode(heard: Any, stream: Any, out: Any) -> None:
         frame.pts = None
         out.mux(stream.encode(frame))
     out.mux(stream.encode(None))
+
+
+def with_cover(seconds: float = 1.0) -> bytes:
+    """An MP3 with a picture beside its sound."""
+    file = io.BytesIO()
+    with av.open(file, "w", format="mp3") as out, av.open(io.BytesIO(wav(seconds, 48_000))) as heard:
+        spoken: Any = out.add_stream("libmp3lame", rate=48_000)
+        seen: Any = out.add_stream("mjpeg", rate=1)
+        seen.width, seen.height, seen.pix_fmt = 16, 16, "yuvj420p"
+        out.mux(seen.encode(av.VideoFrame(16, 16, "yuvj420p")))
+        out.mux(seen.encode(None))
+        _encode(heard, spoken, out)
+    return file.getvalue()
 
 
 def film(form: str = "mp4", codec: str = "mpeg4", *, audible: bool = True) -> bytes:

@@ -35,6 +35,7 @@ from services.api.dashboard.mounting import mount
 from services.api.description.openapi import openapi_config
 from services.api.errors import handlers
 from services.api.live.hub import Hub
+from services.api.media.decoding import Decoder
 from services.api.media.fetching import Fetcher
 from services.api.media.retention import keep_media_within_their_time
 from services.api.memory import Memory
@@ -136,6 +137,7 @@ def build_edge(settings: Settings) -> Edge:
         depths=QueueDepths(database(client)),
         commands=CommandPublisher(bus),
         fetcher=Fetcher(private=settings.private_targets),
+        decoder=Decoder(at_once=settings.decodes, queue=settings.decode_queue, within_s=settings.decode_s),
         exporter=Exporter(database(client)),
         limiter=Limiter(database(client)),
         uses=KeyUses(database(client)),

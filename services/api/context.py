@@ -20,6 +20,7 @@ from services.api.access.tokens import Tokens
 from services.api.access.watchers import Watchers
 from services.api.billing.monthly import MonthlyMessages
 from services.api.live.hub import Hub
+from services.api.media.decoding import Decoder
 from services.api.media.fetching import Fetcher
 from services.api.memory import Memory
 from services.api.messages.depths import QueueDepths
@@ -50,6 +51,7 @@ class Edge:
     depths: QueueDepths
     commands: CommandPublisher
     fetcher: Fetcher
+    decoder: Decoder
     exporter: Exporter
     limiter: Limiter
     uses: KeyUses

@@ -23,9 +23,19 @@ class Phrase(msgspec.Struct, frozen=True):
     en: str
     id: str
 
+    def __str__(self) -> str:
+        return self.en
+
     def in_language(self, language: str) -> str:
         """The phrase in `en` or `id`."""
         return self.id if language == "id" else self.en
+
+    def filled(self, **params: Phrase) -> Phrase:
+        """The phrase with phrases in the places of its `{names}`."""
+        return Phrase(
+            self.en.format_map({name: each.en for name, each in params.items()}),
+            self.id.format_map({name: each.id for name, each in params.items()}),
+        )
 
 
 SENTENCES: dict[ApiError, Sentence] = {

@@ -102,6 +102,12 @@ class Settings(CommonSettings, frozen=True, kw_only=True):
     """Largest sticker, bytes."""
     document_bytes: Positive = 100 * MEGABYTE
     """Largest document, bytes."""
+    decodes: Positive = 2
+    """Files that are decoded at a time, each by a process of its own (pictures, and sound for voice notes)."""
+    decode_queue: Positive = 32
+    """Files that may wait for their turn to be decoded; beyond it the answer is 429."""
+    decode_s: Annotated[float, Meta(gt=0)] = 45.0
+    """How long decoding a file may take, seconds; the process itself may use 30 s of CPU time."""
     fetch_s: Annotated[float, Meta(gt=0)] = 30.0
     """How long fetching a medium from its address may take, seconds."""
     preview_s: Annotated[float, Meta(gt=0)] = 2.0

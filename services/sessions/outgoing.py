@@ -56,7 +56,9 @@ def _media(content: contents.Media) -> engine.Content:
         case contents.Audio():
             return engine.AudioContent(media_id=media_id, mimetype=mimetype)
         case contents.Voice():
-            return engine.VoiceContent(media_id=media_id, mimetype=mimetype)
+            return engine.VoiceContent(
+                media_id=media_id, mimetype=mimetype, seconds=content.seconds, waveform=content.waveform
+            )
         case contents.Sticker():
             return engine.StickerContent(media_id=media_id, mimetype=mimetype)
         case _:

@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import FilePayload, Page, Route, expect
 
+from tests import media
 from tests.browser.people import PLAYGROUND, Person, device, visit
 from tests.e2e.handsets import Network, unused_number
 from tests.e2e.wire import BASE, Json
@@ -22,7 +23,7 @@ FILES = {
     "audio": b"ID3\x03\0" + b"\0" * 64,
     "voice": b"OggS\0\x02" + b"\0" * 20 + b"\x01\x13" + b"OpusHead\x01\x01" + b"\0" * 9,
     "document": b"%PDF-1.4\n",
-    "sticker": b"RIFF\x24\0\0\0WEBPVP8 " + b"\0" * 24,
+    "sticker": media.picture("WEBP", (64, 64)),
 }
 Fields = dict[str, str]
 SENT: dict[str, tuple[Fields, Json]] = {

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests import media
 from tests.e2e.handsets import WITHIN_S, Network, Office
 from tests.e2e.wire import BASE, Json, told
 from tests.processes import eventually
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.needs_go
 WAIT = {"Prefer": "wait=60"}
 PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg==")
 OGG_OPUS = b"OggS\0\x02" + b"\0" * 20 + b"\x01\x13" + b"OpusHead\x01\x01" + b"\0" * 9
-WEBP = b"RIFF\x24\0\0\0WEBPVP8 " + b"\0" * 24
+WEBP = media.picture("WEBP", (64, 64))
 
 
 def in_json(data: bytes) -> str:

@@ -40,6 +40,10 @@ PUBLIC_JSON = Schema(
         "filename": TEXT,
     },
 )
+CONVERT = Schema(
+    type=OpenAPIType.BOOLEAN,
+    description="As `voice`: whether other sound is converted to Ogg with Opus; true if left out.",
+)
 PUBLIC_FORM = Schema(
     title="PublicSendForm",
     type=OpenAPIType.OBJECT,
@@ -50,7 +54,7 @@ UPLOAD_FORM = Schema(
     title="MediaUpload",
     type=OpenAPIType.OBJECT,
     required=["file"],
-    properties={"file": FILE, "fileName": TEXT, "contentType": ANY_KIND},
+    properties={"file": FILE, "fileName": TEXT, "contentType": ANY_KIND, "convert": CONVERT},
 )
 
 

@@ -21,6 +21,7 @@ from services.api.media.file_types import (
     type_named,
     usual_ending,
 )
+from services.api.sentences import Phrase
 from services.api.settings import Settings
 
 Kind = Literal["image", "document", "video", "audio", "voice", "sticker"]
@@ -67,7 +68,7 @@ MAX_NAME = 200
 class InvalidMedium(msgspec.Struct, frozen=True, kw_only=True):
     """`reason` completes the sentence "The medium is not valid: ..."."""
 
-    reason: str
+    reason: Phrase
 
 
 class TooLarge(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,6 +86,19 @@ class Inline(msgspec.Struct, frozen=True, kw_only=True):
     file_name: str | None = None
 
 
+_NO_DATA_URL = InvalidMedium(
+    reason=Phrase("a data URL looks like data:<type>;base64,<data>", "data URL berbentuk data:<jenis>;base64,<data>")
+)
+_AN_ADDRESS = InvalidMedium(
+    reason=Phrase(
+        "it is an address; send the file itself as a data URL, base64 or multipart",
+        "itu alamat; kirim berkasnya sebagai data URL, base64 atau multipart",
+    )
+)
+_NOT_BASE64 = InvalidMedium(reason=Phrase("it is not base64", "bukan base64"))
+_EMPTY = InvalidMedium(reason=Phrase("it is empty", "kosong"))
+
+
 def inline_bytes_of(text: str) -> int:
     """About how many bytes (never less than there are) this base64 text decodes to."""
     return len(text) * 3 // 4 + 1
@@ -96,18 +110,18 @@ def inline_of(text: str) -> Inline | InvalidMedium:
     if text[:5].lower() == "data:":
         marks = list(_MARK.finditer(text, 4, MOST_HEAD))
         if not marks:
-            return InvalidMedium(reason="a data URL looks like data:<type>;base64,<data>")
+            return _NO_DATA_URL
         declared, name = _described(text[5 : marks[-1].start()])  # the last: no data holds a semicolon
         encoded = text[marks[-1].end() :]
         encoded = unquote(encoded) if "%" in encoded else encoded
     elif _LINK.match(text):
-        return InvalidMedium(reason="it is an address; send the file itself as a data URL, base64 or multipart")
+        return _AN_ADDRESS
     try:
         data = _decoded(encoded)
     except (binascii.Error, UnicodeEncodeError):
-        return InvalidMedium(reason="it is not base64")
+        return _NOT_BASE64
     if not data:
-        return InvalidMedium(reason="it is empty")
+        return _EMPTY
     return Inline(data=data, declared=declared, file_name=name)
 
 
@@ -176,9 +190,21 @@ def misnamed(mimetype: str, *, declared: str = "", file_name: str | None) -> Inv
     is_page = mimetype == "text/html" and NO_PAGE.match(claimed) is not None
     if not is_page and not (claimed == PDF and _WRITTEN.fullmatch(mimetype)):
         return None
-    what = "a web page" if mimetype == "text/html" else "text"
-    said = "a PDF" if claimed == PDF else claimed
-    return InvalidMedium(reason=f"its bytes are {what}, though it is called {said}")
+    is_html = mimetype == "text/html"
+    what, isi = ("a web page", "halaman web") if is_html else ("text", "teks")
+    said, disebut = ("a PDF", "PDF") if claimed == PDF else (claimed, claimed)
+    return InvalidMedium(
+        reason=Phrase(f"its bytes are {what}, though it is called {said}", f"isinya {isi}, padahal disebut {disebut}")
+    )
+
+
+_OTHERWISE = {
+    "voice": (
+        "a voice note is Ogg with Opus, other sound goes as audio",
+        "pesan suara berupa Ogg dengan Opus, suara lain dikirim sebagai audio",
+    ),
+    "sticker": ("a sticker is WebP", "stiker berupa WebP"),
+}
 
 
 def fault_of(kind: Kind, mimetype: str) -> InvalidMedium | None:
@@ -193,14 +219,21 @@ def fault_of(kind: Kind, mimetype: str) -> InvalidMedium | None:
     }
     if fits[kind]:
         return None
-    if kind == "voice":
-        return InvalidMedium(
-            reason=f"its bytes are {mimetype}; a voice note is Ogg with Opus, other sound goes as audio"
-        )
-    if kind == "sticker":
-        return InvalidMedium(reason=f"its bytes are {mimetype}; a sticker is WebP")
+    english, indonesian = _OTHERWISE.get(kind, ("send it as a document", "kirim sebagai dokumen"))
     article = "an" if kind[0] in "aeiou" else "a"
-    return InvalidMedium(reason=f"its bytes are {mimetype}, not {article} {kind}; send it as a document")
+    if kind not in _OTHERWISE:
+        return InvalidMedium(
+            reason=Phrase(
+                f"its bytes are {mimetype}, not {article} {kind}; {english}",
+                f"isinya {mimetype}, bukan {kind}; {indonesian}",
+            )
+        )
+    return InvalidMedium(reason=Phrase(f"its bytes are {mimetype}; {english}", f"isinya {mimetype}; {indonesian}"))
+
+
+def needs_conversion(kind: Kind, mimetype: str) -> bool:
+    """Whether this is sound that becomes a voice note only by conversion."""
+    return kind == "voice" and mimetype.startswith("audio/") and mimetype != OPUS
 
 
 def limit_bytes(kind: Kind, settings: Settings) -> int:

@@ -1,4 +1,4 @@
-"""Where the medium of a message comes from: an earlier upload, base64 within JSON, or an address of the customer's."""
+"""Where a medium that a message brings along comes from: base64 within JSON, or an address of the customer's."""
 
 from __future__ import annotations
 
@@ -11,25 +11,23 @@ from libs.contracts.ids import new_id
 from libs.runtime.targets import TargetRefused
 from services.api.context import Edge
 from services.api.errors import Refusal, invalid, too_large
-from services.api.media import incoming, kinds
+from services.api.media import kinds
 from services.api.media.fetching import NotFetched, Source
+from services.api.media.keeping import keep
 from services.api.media.kinds import SLICE, InvalidMedium, Kind
 from services.api.media.store_media import StoredMedium, Upload
-from services.api.media.uploads import ReceivedFile, check, keep
-
-
-async def known_medium(edge: Edge, customer_id: str, media_id: str, kind: Kind) -> StoredMedium:
-    """A medium that was uploaded before, or came in, from now on kept as long as a new one.
-
-    Raises Refusal MEDIA_NOT_FOUND, INVALID_MEDIA, PAYLOAD_TOO_LARGE, and what downloading an incoming one may raise.
-    """
-    medium = await incoming.kept_medium(edge, customer_id, media_id)
-    check(edge, kind, medium.mimetype, medium.bytes)
-    return medium
+from services.api.media.uploads import ReceivedFile
 
 
 async def inline_medium(
-    edge: Edge, customer_id: str, kind: Kind, text: str, *, file_name: str | None, mimetype: str | None = None
+    edge: Edge,
+    customer_id: str,
+    kind: Kind,
+    text: str,
+    *,
+    file_name: str | None,
+    mimetype: str | None = None,
+    convert: bool = True,
 ) -> StoredMedium:
     """Store a medium that came as base64. Raises Refusal INVALID_MEDIA, PAYLOAD_TOO_LARGE."""
     _check_inline_size(edge, kind, text)
@@ -40,7 +38,7 @@ async def inline_medium(
     async with _receiving(edge, declared=declared, name=name) as file:
         for start in range(0, len(inline.data), SLICE):
             await file.write(inline.data[start : start + SLICE])
-        return await keep(edge, file, customer_id, kind)
+        return await keep(edge, file, customer_id, kind, convert=convert)
 
 
 def _check_inline_size(edge: Edge, kind: Kind, text: str) -> None:
@@ -68,7 +66,14 @@ async def _receiving(edge: Edge, *, declared: str, name: str | None) -> AsyncGen
 
 
 async def fetched_medium(
-    edge: Edge, customer_id: str, kind: Kind, url: str, *, file_name: str | None, mimetype: str | None = None
+    edge: Edge,
+    customer_id: str,
+    kind: Kind,
+    url: str,
+    *,
+    file_name: str | None,
+    mimetype: str | None = None,
+    convert: bool = True,
 ) -> StoredMedium:
     """Fetch a medium and store it on its way. Raises Refusal VALIDATION_FAILED, INVALID_MEDIA, PAYLOAD_TOO_LARGE."""
     try:
@@ -76,7 +81,7 @@ async def fetched_medium(
             declared, name = mimetype or source.declared, file_name or source.file_name
             async with _receiving(edge, declared=declared, name=name) as file:
                 await _stream(edge, kind, source, file)
-                return await keep(edge, file, customer_id, kind)
+                return await keep(edge, file, customer_id, kind, convert=convert)
     except TargetRefused as error:
         raise invalid("url", f"the address is refused: {error.reason}") from error
     except NotFetched as error:

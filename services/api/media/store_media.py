@@ -12,7 +12,8 @@ from gridfs.asynchronous import AsyncGridFSBucket
 from gridfs.errors import NoFile
 from pymongo import ASCENDING, IndexModel
 
-from libs.runtime.mongo import Database, Document
+from libs.runtime.mongo import Database, Document, from_document, to_document
+from services.api.media.decoding import Sound
 from services.api.media.ranges import Part
 from services.api.times import now
 
@@ -28,8 +29,18 @@ INDEXES: dict[str, list[IndexModel]] = {
 }
 
 
+class Looked(msgspec.Struct, frozen=True, kw_only=True):
+    """What decoding a file told: a picture is whole; `sound` is what is heard in a voice note, None: not measured.
+
+    `made_from` names what the file was converted from: `sha256:<hex>` of the bytes that came, or a medium's id.
+    """
+
+    sound: Sound | None = None
+    made_from: str | None = None
+
+
 class StoredMedium(msgspec.Struct, frozen=True, kw_only=True):
-    """A file of the bucket `media`."""
+    """A file of the bucket `media`. `looked` is None before it is decoded; `voice_id` is the voice note made of it."""
 
     id: str
     customer_id: str
@@ -37,6 +48,14 @@ class StoredMedium(msgspec.Struct, frozen=True, kw_only=True):
     file_name: str | None
     bytes: int
     sha256: str
+    looked: Looked | None = None
+    voice_id: str | None = None
+
+    @property
+    def came_as(self) -> str:
+        """The hash of the bytes that came, before a conversion."""
+        made_from = (self.looked.made_from if self.looked is not None else None) or ""
+        return made_from.removeprefix("sha256:") if made_from.startswith("sha256:") else self.sha256
 
 
 class Upload:
@@ -72,8 +91,28 @@ class Upload:
         if chunks:
             await self._chunks.insert_many(chunks)
 
+    @property
+    def sha256(self) -> str:
+        """Of what was written so far, in hexadecimal."""
+        return self._hash.hexdigest()
+
+    async def pieces(self) -> AsyncGenerator[bytes, None]:
+        """What was written; nothing may be written after this. Most files are still in memory as a whole."""
+        if self._written == 0:
+            yield bytes(self._rest)
+            return
+        await self._store_chunks(len(self._rest))
+        async for chunk in self._chunks.find({"files_id": self._id}, {"data": 1}).sort("n", ASCENDING):
+            yield chunk["data"]
+
     async def keep(
-        self, *, customer_id: str, mimetype: str, file_name: str | None, keep_until: datetime
+        self,
+        *,
+        customer_id: str,
+        mimetype: str,
+        file_name: str | None,
+        keep_until: datetime,
+        looked: Looked | None = None,
     ) -> StoredMedium:
         """Finish the file; when this returns, it is stored."""
         await self._store_chunks(len(self._rest))
@@ -83,7 +122,8 @@ class Upload:
             mimetype=mimetype,
             file_name=file_name,
             bytes=self.size,
-            sha256=self._hash.hexdigest(),
+            sha256=self.sha256,
+            looked=looked,
         )
         await self._files.insert_one(_document(stored, keep_until))
         self.kept = True
@@ -109,8 +149,22 @@ def _document(stored: StoredMedium, keep_until: datetime) -> Document:
             "fileName": stored.file_name,
             "sha256": stored.sha256,
             "keepUntil": keep_until,
+            **({} if stored.looked is None else {"looked": to_document(stored.looked)}),
         },
     }
+
+
+async def note_looked(database: Database, medium: StoredMedium, looked: Looked) -> StoredMedium:
+    """Store what decoding the file told; returns the medium with it."""
+    change = {"$set": {"metadata.looked": to_document(looked)}}
+    await database["media.files"].update_one({"_id": medium.id, "metadata.customerId": medium.customer_id}, change)
+    return msgspec.structs.replace(medium, looked=looked)
+
+
+async def note_voice(database: Database, medium: StoredMedium, note: StoredMedium) -> None:
+    """Store which voice note was made of the medium."""
+    change = {"$set": {"metadata.voiceId": note.id}}
+    await database["media.files"].update_one({"_id": medium.id, "metadata.customerId": medium.customer_id}, change)
 
 
 async def medium_kept_until(
@@ -174,4 +228,6 @@ def _medium(document: Document) -> StoredMedium:
         file_name=metadata.get("fileName"),
         bytes=document["length"],
         sha256=metadata.get("sha256", ""),  # the engine writes incoming media, and knows it only at the end
+        looked=from_document(Looked, metadata["looked"]) if "looked" in metadata else None,
+        voice_id=metadata.get("voiceId"),
     )

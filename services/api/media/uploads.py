@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -13,16 +12,13 @@ from litestar.exceptions import ClientException
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from libs.contracts.errors import ApiError
 from libs.contracts.ids import new_id
 from services.api.context import Edge
 from services.api.errors import Refusal, invalid, too_large
 from services.api.media import kinds
 from services.api.media.dispositions import parameters_of
-from services.api.media.kinds import Kind
 from services.api.media.sniffing import Sniffer
-from services.api.media.store_media import StoredMedium, Upload
-from services.api.times import now
+from services.api.media.store_media import Upload
 
 FORM_BYTES = 256 * 1024
 """All fields of a form together; the file does not count."""
@@ -130,30 +126,6 @@ async def received_form(edge: Edge, request: AnyRequest) -> AsyncGenerator[Form,
     finally:
         if form.file is not None and not form.file.upload.kept:
             await form.file.upload.drop()
-
-
-async def keep(edge: Edge, file: ReceivedFile, customer_id: str, kind: Kind) -> StoredMedium:
-    """Keep the file as a medium of this kind. Raises Refusal when it is none, or too large for one."""
-    mimetype = file.mimetype()
-    check(edge, kind, mimetype, file.upload.size)
-    if (fault := kinds.misnamed(mimetype, declared=file.declared, file_name=file.name)) is not None:
-        raise Refusal(ApiError.INVALID_MEDIA, reason=fault.reason)
-    return await file.upload.keep(
-        customer_id=customer_id,
-        mimetype=mimetype,
-        file_name=kinds.name_with_ending(file.name, mimetype),
-        keep_until=now() + timedelta(days=edge.settings.media_days),
-    )
-
-
-def check(edge: Edge, kind: Kind, mimetype: str, size_bytes: int) -> None:
-    """Raises Refusal INVALID_MEDIA or PAYLOAD_TOO_LARGE when this cannot be a medium of this kind."""
-    if size_bytes == 0:
-        raise Refusal(ApiError.INVALID_MEDIA, reason="it is empty")
-    if (large := kinds.size_fault(kind, size_bytes, edge.settings)) is not None:
-        raise too_large(large.what, large.limit_bytes)
-    if (fault := kinds.fault_of(kind, mimetype)) is not None:
-        raise Refusal(ApiError.INVALID_MEDIA, reason=fault.reason)
 
 
 async def _read(edge: Edge, request: AnyRequest, form: Form) -> None:

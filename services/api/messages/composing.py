@@ -53,7 +53,10 @@ def media_content(kind: Kind, medium: StoredMedium, *, caption: str | None, file
         case "audio":
             return Audio(media_id=medium.id, mimetype=medium.mimetype, file_name=name)
         case "voice":
-            return Voice(media_id=medium.id, mimetype=medium.mimetype)
+            sound = medium.looked.sound if medium.looked is not None else None
+            if sound is None:
+                return Voice(media_id=medium.id, mimetype=medium.mimetype)
+            return Voice(media_id=medium.id, mimetype=medium.mimetype, seconds=sound.seconds, waveform=sound.waveform)
         case "sticker":
             return Sticker(media_id=medium.id, mimetype=medium.mimetype)
         case "document":

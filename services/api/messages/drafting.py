@@ -10,8 +10,9 @@ from libs.contracts.content import Contact, Content, Context, LinkPreview, Locat
 from libs.contracts.records import SessionRecord
 from services.api.context import Edge
 from services.api.errors import invalid
+from services.api.media.keeping import known_medium
 from services.api.media.kinds import Kind
-from services.api.media.sources import fetched_medium, inline_medium, known_medium
+from services.api.media.sources import fetched_medium, inline_medium
 from services.api.media.store_media import StoredMedium
 from services.api.messages import replies, templates, vcards
 from services.api.messages.composing import media_content, text_content
@@ -60,7 +61,7 @@ async def draft_of(edge: Edge, session: SessionRecord, body: AnyNewMessage) -> D
         to=to.jid,
         content=content,
         fresh=fresh,
-        fresh_as=body.url if isinstance(body, NewMedium) else None,
+        fresh_as=(body.url or body.media_id) if isinstance(body, NewMedium) else None,
         context=context,
         preview_as=FETCHED_PREVIEW if isinstance(body, NewText) and body.link_preview is True else None,
         ttl_s=body.ttl,
@@ -166,14 +167,17 @@ async def _with_medium(edge: Edge, session: SessionRecord, body: NewMedium) -> t
     if [body.media_id, body.url, body.data].count(None) != 2:
         raise invalid("mediaId", "a message with a medium has one of mediaId, url and data")
     kind, customer_id, name = _KINDS[type(body)], session.customer_id, body.file_name
+    convert = body.convert if isinstance(body, NewVoice) else False
     fresh: StoredMedium | None = None
     if body.media_id is not None:
-        medium = await known_medium(edge, customer_id, body.media_id, kind)
+        medium = await known_medium(edge, customer_id, body.media_id, kind, convert=convert)
     elif body.url is not None:
-        medium = fresh = await fetched_medium(edge, customer_id, kind, body.url, file_name=name, mimetype=body.mimetype)
+        medium = fresh = await fetched_medium(
+            edge, customer_id, kind, body.url, file_name=name, mimetype=body.mimetype, convert=convert
+        )
     else:
         medium = fresh = await inline_medium(
-            edge, customer_id, kind, body.data or "", file_name=name, mimetype=body.mimetype
+            edge, customer_id, kind, body.data or "", file_name=name, mimetype=body.mimetype, convert=convert
         )
     caption = body.caption if isinstance(body, NewCaptioned) else None
     return media_content(kind, medium, caption=caption, file_name=name), fresh

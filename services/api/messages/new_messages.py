@@ -103,7 +103,10 @@ class NewAudio(NewMedium, frozen=True, kw_only=True, tag="audio"):
 
 
 class NewVoice(NewMedium, frozen=True, kw_only=True, tag="voice"):
-    """A voice note: Ogg with Opus."""
+    """A voice note: Ogg with Opus; other sound is converted to it before the message is accepted, unless `convert` is
+    false."""
+
+    convert: bool = True
 
 
 class NewSticker(NewMedium, frozen=True, kw_only=True, tag="sticker"):

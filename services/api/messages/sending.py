@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from libs.contracts.commands import SendMessage
-from libs.contracts.content import Content, Context, Media, media_id_of, type_of
+from libs.contracts.content import Content, Context, Media, Voice, media_id_of, type_of
 from libs.contracts.errors import ApiError, SendError
 from libs.contracts.ids import new_message_id, send_subject
 from libs.contracts.records import SessionRecord
@@ -41,7 +41,8 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True):
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
     """A message that was found valid. `fresh` is the medium that was stored for it alone, if it brought one along.
 
-    `fresh_as` and `preview_as` stand in the fingerprint for what was fetched: the same request may fetch other bytes.
+    `fresh_as` and `preview_as` stand in the fingerprint for what was fetched or converted: the same request may fetch
+    other bytes, and be converted to others.
     """
 
     session: SessionRecord
@@ -202,12 +203,19 @@ async def _message_id_named_by(edge: Edge, draft: Draft, key: str) -> str:
 def _fingerprint(draft: Draft) -> str:
     """Of all that the request says; a medium that came along counts by its bytes, not by the id it was given."""
     content = draft.content
-    if draft.fresh is not None and isinstance(content, Media):
-        content = msgspec.structs.replace(content, media_id=draft.fresh_as or draft.fresh.sha256)
+    if isinstance(content, Media):
+        content = _as_asked(content, draft.fresh_as or (None if draft.fresh is None else draft.fresh.came_as))
     further = (_referred(draft), draft.not_before, draft.priority)
     # most messages have nothing further; theirs is as it was before there was anything
     parts = () if further == (None, None, 0) else further
     return fingerprint_of(draft.session.id, draft.to, content, draft.ttl_s, *parts)
+
+
+def _as_asked(content: Media, medium: str | None) -> Media:
+    """The content with the medium as the request named or brought it, without what was measured."""
+    if isinstance(content, Voice):
+        content = msgspec.structs.replace(content, seconds=None, waveform=None)
+    return content if medium is None else msgspec.structs.replace(content, media_id=medium)
 
 
 def _referred(draft: Draft) -> tuple[object, ...] | None:

@@ -16,10 +16,11 @@ from services.api.context import Edge
 from services.api.description.bodies import UploadOperation
 from services.api.errors import invalid
 from services.api.media import incoming, store_media
+from services.api.media.keeping import keep
 from services.api.media.kinds import KINDS, Kind, attachment_name, served_type
 from services.api.media.ranges import Part, part_of
 from services.api.media.store_media import StoredMedium
-from services.api.media.uploads import Form, is_form, keep, received_form
+from services.api.media.uploads import Form, is_form, received_form
 
 
 class MediumView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -52,7 +53,10 @@ async def upload_media(
     request: Request[Any, Any, Any], edge: NamedDependency[Edge], caller: NamedDependency[Caller]
 ) -> MediumAnswer:
     """Upload a file: multipart/form-data with `file`, and optionally `fileName` and `contentType`, the kind to check it
-    as: `image`, `video`, `audio`, `voice`, `sticker` or `document` (which takes everything)."""
+    as: `image`, `video`, `audio`, `voice`, `sticker` or `document` (which takes everything).
+
+    As `voice`, other sound is converted to Ogg with Opus, unless `convert` is `false`; the answer tells what was made.
+    """
     caller.require("send")
     if not is_form(request):
         raise invalid("Content-Type", "a medium is uploaded as multipart/form-data")
@@ -60,7 +64,7 @@ async def upload_media(
         if form.file is None:
             raise invalid("file", "it is missing")
         form.file.name = form.fields.get("fileName") or form.file.name
-        medium = await keep(edge, form.file, caller.customer_id, _kind_of(form))
+        medium = await keep(edge, form.file, caller.customer_id, _kind_of(form), convert=_converts(form))
     return MediumAnswer(media_id=medium.id, data=_view(medium))
 
 
@@ -107,6 +111,13 @@ def _kind_of(form: Form) -> Kind:
     if written not in KINDS:
         raise invalid("contentType", "it is one of " + ", ".join(KINDS))
     return written
+
+
+def _converts(form: Form) -> bool:
+    written = form.fields.get("convert", "true").strip().lower()
+    if written not in ("true", "false", "1", "0"):
+        raise invalid("convert", "it is true or false")
+    return written in ("true", "1")
 
 
 def _view(medium: StoredMedium) -> MediumView:

@@ -18,10 +18,11 @@ from services.api.access.callers import Caller
 from services.api.context import Edge, edge_of
 from services.api.description.bodies import PublicSendOperation
 from services.api.errors import Refusal, invalid
+from services.api.media.keeping import keep, known_medium
 from services.api.media.kinds import PUBLIC_KINDS, PublicKind
-from services.api.media.sources import inline_medium, known_medium
+from services.api.media.sources import inline_medium
 from services.api.media.store_media import StoredMedium
-from services.api.media.uploads import Form, body_of, is_form, keep, received_form
+from services.api.media.uploads import Form, body_of, is_form, received_form
 from services.api.messages import store_messages
 from services.api.messages.composing import media_content, text_content, wishes_of
 from services.api.messages.numerals import DECIMAL, SHORTENED

@@ -289,13 +289,17 @@ func audioMessage(what *content, at *uploaded, info *waE2E.ContextInfo) *waE2E.A
 		URL: &at.URL, DirectPath: &at.DirectPath, MediaKey: at.MediaKey, FileEncSHA256: at.EncSHA256, FileSHA256: at.SHA256,
 		FileLength: &at.Length, Mimetype: &what.Mimetype, ContextInfo: info,
 	}
-	if at.Sound != nil {
-		audio.Seconds = &at.Sound.Seconds
+	heard := at.Sound
+	if what.Seconds != nil && len(what.Waveform) == waveformBars {
+		heard = &sound{Seconds: *what.Seconds, Waveform: what.Waveform} // measured by decoding, better than what sizes tell
+	}
+	if heard != nil {
+		audio.Seconds = &heard.Seconds
 	}
 	if what.Type == "voice" {
 		audio.PTT = proto.Bool(true)
-		if at.Sound != nil {
-			audio.Waveform = at.Sound.Waveform
+		if heard != nil {
+			audio.Waveform = heard.Waveform
 		}
 		if strings.EqualFold(what.Mimetype, "audio/ogg") {
 			audio.Mimetype = proto.String("audio/ogg; codecs=opus")

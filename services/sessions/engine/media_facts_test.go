@@ -41,6 +41,20 @@ func TestTheLengthOfAVoiceNoteIsItsLastGranule(t *testing.T) {
 	}
 }
 
+func TestWhatWasMeasuredBeforeWinsOverWhatSizesTell(t *testing.T) {
+	seconds, drawn := uint32(7), bytes.Repeat([]byte{50}, waveformBars)
+	guessed := &uploaded{Sound: &sound{Seconds: 9, Waveform: make([]byte, waveformBars)}}
+	given := &content{Type: "voice", Mimetype: "audio/ogg; codecs=opus", Seconds: &seconds, Waveform: drawn}
+
+	if audio := audioMessage(given, guessed, nil); audio.GetSeconds() != 7 || !bytes.Equal(audio.Waveform, drawn) {
+		t.Errorf("what was measured is not told: %v", audio)
+	}
+	given.Waveform = drawn[1:]
+	if audio := audioMessage(given, guessed, nil); audio.GetSeconds() != 9 || len(audio.Waveform) != waveformBars {
+		t.Errorf("a waveform that phones do not draw is told: %v", audio)
+	}
+}
+
 func TestWhatIsNoOpusHasNoLength(t *testing.T) {
 	whole := opusFile(3, 0, make([]byte, 10))
 	vorbis := bytes.Replace(whole, []byte("OpusHead"), []byte("\x01vorbis "), 1)

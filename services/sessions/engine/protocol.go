@@ -63,6 +63,8 @@ type content struct {
 	Mimetype string  `msgpack:"mimetype,omitempty"`
 	FileName string  `msgpack:"file_name,omitempty"`
 	Caption  *string `msgpack:"caption,omitempty"`
+	Seconds  *uint32 `msgpack:"seconds,omitempty"`
+	Waveform []byte  `msgpack:"waveform,omitempty"` // 64 bars of 0 to 100
 
 	Latitude  float64 `msgpack:"latitude,omitempty"`
 	Longitude float64 `msgpack:"longitude,omitempty"`

@@ -40,7 +40,7 @@ func sampleFiles(t *testing.T, folder string) map[string]map[string]any {
 	return found
 }
 
-// plain turns what JSON reads into what MessagePack writes: whole numbers are integers, a `ref` is bytes.
+// plain turns what JSON reads into what MessagePack writes: whole numbers are integers, a `ref` and a `waveform` are bytes.
 func plain(t *testing.T, value any) any {
 	t.Helper()
 	switch v := value.(type) {
@@ -59,10 +59,12 @@ func plain(t *testing.T, value any) any {
 		for name := range v {
 			v[name] = plain(t, v[name])
 		}
-		if ref, ok := v["ref"].(string); ok {
-			raw, err := base64.StdEncoding.DecodeString(ref)
-			must(t, err)
-			v["ref"] = raw
+		for _, name := range []string{"ref", "waveform"} {
+			if written, ok := v[name].(string); ok {
+				raw, err := base64.StdEncoding.DecodeString(written)
+				must(t, err)
+				v[name] = raw
+			}
 		}
 	}
 	return value

@@ -122,10 +122,12 @@ class AudioContent(Wire, frozen=True, kw_only=True, tag="audio"):
 
 
 class VoiceContent(Wire, frozen=True, kw_only=True, tag="voice"):
-    """A voice note. `media_id` as for an image; the worker finds its length."""
+    """A voice note. `media_id` as for an image; the worker makes out length and `waveform` where they are not given."""
 
     media_id: str
     mimetype: str
+    seconds: int | None = None
+    waveform: bytes | None = None
 
 
 class StickerContent(Wire, frozen=True, kw_only=True, tag="sticker"):

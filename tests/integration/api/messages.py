@@ -12,10 +12,11 @@ from libs.contracts.ids import whatsapp_id
 from libs.contracts.records import HistoryEntry, MessageRow, OutboxRow
 from libs.contracts.words import words_of
 from libs.runtime.mongo import to_document
+from tests import media
 from tests.integration.api.commands import commands
 from tests.integration.api.edges import BOUND_S, Site
 
-PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 64
+PNG = media.picture()
 PDF = b"%PDF-1.7\n" + b"\0" * 64
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 TEXT = {"type": "text", "to": "081234567890", "text": "Halo"}

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from services.api.media import store_media
+from tests import media
 from tests.integration.api.edges import Site, refused
 
-PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 64
+PNG = media.picture()
 PDF = b"%PDF-1.7\n" + b"\0" * 64
 MEGABYTE = 1024 * 1024
 

@@ -14,6 +14,7 @@ from libs.contracts.ids import new_message_id
 from libs.contracts.times import iso
 from libs.runtime.mongo import to_document
 from services.api.media.kinds import OPUS
+from tests import media
 from tests.integration.api.commands import commands, new_session, only_send
 from tests.integration.api.conftest import SiteMaker
 from tests.integration.api.edges import Site, refused
@@ -22,7 +23,7 @@ from tests.integration.api.pages import Pages, serving
 
 TO = "081234567890"
 OGG_OPUS = b"OggS\0\x02" + b"\0" * 22 + b"OpusHead" + b"\0" * 20
-WEBP = b"RIFF\x24\0\0\0WEBPVP8 " + b"\0" * 24
+WEBP = media.picture("WEBP", (64, 64))
 
 
 @pytest.fixture

@@ -14,10 +14,11 @@ import pytest
 
 from libs.contracts.content import Audio, Document, Image, Text, Video
 from services.api.media import store_media
+from tests import media
 from tests.integration.api.commands import commands, new_session, only_send
 from tests.integration.api.edges import Site, refused
 
-PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 64
+PNG = media.picture()
 PDF = b"%PDF-1.7\n" + b"\0" * 64
 MP4 = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom" + b"\0" * 64
 OGG = b"OggS" + b"\0" * 64

@@ -131,7 +131,7 @@ def test_a_page_under_the_name_of_a_file_is_refused(
     assert mimetype_of(head, declared=declared, file_name=name) == mimetype
     fault = misnamed(mimetype, declared=declared, file_name=name)
     assert fault is not None
-    assert fault.reason.startswith("its bytes are a web page" if mimetype == "text/html" else "its bytes are text")
+    assert str(fault.reason).startswith("its bytes are a web page" if mimetype == "text/html" else "its bytes are text")
 
 
 @pytest.mark.parametrize(
