@@ -8,8 +8,9 @@ from typing import Any
 from litestar import Request
 
 from libs.contracts.content import Audio, Content, Document, Image, Sticker, Text, Video, Voice
+from libs.contracts.errors import ApiError
 from services.api.context import Edge
-from services.api.errors import invalid
+from services.api.errors import Refusal, invalid
 from services.api.media import kinds
 from services.api.media.kinds import Kind
 from services.api.media.store_media import StoredMedium

@@ -107,7 +107,7 @@ def _media(writing: Writing) -> engine.Content:
         case "audio":
             return engine.AudioContent(**file)
         case "voice":
-            return engine.VoiceContent(**file)
+            return engine.VoiceContent(media_id="", mimetype=file["mimetype"])
         case "sticker":
             return engine.StickerContent(**file)
         case _:
