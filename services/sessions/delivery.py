@@ -22,7 +22,10 @@ NOT_SENT = {
     "not_open": (SendError.NOT_CONNECTED, True, "The session is not connected."),
     "not_connected": (SendError.NOT_CONNECTED, True, "The session is not connected."),
     "not_on_whatsapp": (SendError.NOT_ON_WHATSAPP, False, "This number is not on WhatsApp."),
+    "group_unknown": (SendError.GROUP_NOT_FOUND, False, "The group does not exist, or this number is not in it."),
+    "recipient": (SendError.RECIPIENT_REFUSED, False, "This is no address that messages can be sent to."),
     "media": (SendError.MEDIA_MISSING, False, "The media file is missing or could not be read."),
+    "media_too_large": (SendError.MEDIA_TOO_LARGE, False, "The media file is larger than the 100 MB that can be sent."),
     "content": (SendError.CONTENT_REFUSED, False, "This content cannot be sent."),
     "store": (SendError.TEMPORARY, True, "The session's keys could not be read or written."),
     "fenced": (SendError.STALE, True, "The session has moved to another replica."),
@@ -91,6 +94,9 @@ def answer_of(
             return _contact_held_back(epoch, left_s if left_s > 0 else CONTACT_PAUSE_S)
         case engine.Refused(code=code):
             return _refused(code, epoch)
+        case engine.NotSent(reason="content", message=why) if why:
+            code, retryable, _ = NOT_SENT["content"]
+            return _not_left((code, retryable, f"This content cannot be sent: {why}."), epoch)
         case engine.NotSent(reason=reason, code=code):
             return _not_left(NOT_SENT.get(reason), epoch, refused_by=code, look_ups_in_s=look_ups_in_s)
         case engine.Failed(code=code):

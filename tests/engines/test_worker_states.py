@@ -212,7 +212,7 @@ async def test_a_group_that_we_are_not_in_gets_nothing(worker: Rig) -> None:
     for group in (made["jid"], "120363999999999999@g.us"):
         reply = await worker.send("s1", group, engine.TextContent(text="hello"), FIRST)
         assert isinstance(reply, engine.NotSent), reply
-        assert reply.reason == "content"
+        assert reply.reason == "group_unknown"
 
 
 async def _is(true: bool) -> bool:

@@ -43,16 +43,22 @@ func (s *session) compose(ctx context.Context, c *connection, r *sendRequest, to
 		return s.composeMedia(uploading, c, r, kind)
 	}
 	message, err := c.composePlain(ctx, r, to)
+	if err != nil {
+		return nil, contentRefusal(err)
+	}
+	return &outgoing{message: message}, nil
+}
+
+// contentRefusal says why no message was made. An error other than errContent is the key store's.
+func contentRefusal(err error) told {
 	var unfit errContent
 	switch {
 	case errors.As(err, &unfit):
-		return nil, &notSentReply{Reason: "content", Message: unfit.Error()}
+		return &notSentReply{Reason: "content", Message: unfit.Error()}
 	case errors.Is(err, errFenced):
-		return nil, &notSentReply{Reason: "fenced", Message: "a higher fence was seen"}
-	case err != nil:
-		return nil, &notSentReply{Reason: "store", Message: "the key store failed before the message left"}
+		return &notSentReply{Reason: "fenced", Message: "a higher fence was seen"}
 	}
-	return &outgoing{message: message}, nil
+	return &notSentReply{Reason: "store", Message: "the key store failed before the message left"}
 }
 
 func (s *session) composeMedia(ctx context.Context, c *connection, r *sendRequest, kind whatsmeow.MediaType) (*outgoing, told) {
@@ -61,7 +67,7 @@ func (s *session) composeMedia(ctx context.Context, c *connection, r *sendReques
 	}
 	info, err := c.contextOf(ctx, r)
 	if err != nil {
-		return nil, &notSentReply{Reason: "content", Message: err.Error()}
+		return nil, contentRefusal(err)
 	}
 	at, again, err := s.uploads.of(ctx, c, r.Content.MediaID, kind)
 	if err != nil {
@@ -92,7 +98,7 @@ func mediaRefusal(c *connection, err error) told {
 	case errors.Is(err, mongo.ErrFileNotFound):
 		return &notSentReply{Reason: "media", Message: "the medium does not exist"}
 	case errors.Is(err, errMediaTooLarge):
-		return &notSentReply{Reason: "media", Message: errMediaTooLarge.Error()}
+		return &notSentReply{Reason: "media_too_large", Message: errMediaTooLarge.Error()}
 	}
 	return &notSentReply{Reason: "upload", Message: "the medium could not be uploaded now"}
 }

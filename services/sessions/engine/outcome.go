@@ -31,9 +31,9 @@ func outcome(at time.Time, err error, storeBroken bool) told {
 	case errors.Is(err, whatsmeow.ErrNotLoggedIn):
 		return &notSentReply{Reason: "not_connected", Message: "the session is not logged in"}
 	case errors.Is(err, whatsmeow.ErrGroupNotFound), errors.Is(err, whatsmeow.ErrNotInGroup): // asked before anything leaves
-		return &notSentReply{Reason: "content", Message: "that group does not exist, or this number is not in it"}
+		return &notSentReply{Reason: "group_unknown", Message: "that group does not exist, or this number is not in it"}
 	case errors.Is(err, whatsmeow.ErrUnknownServer), errors.Is(err, whatsmeow.ErrRecipientADJID):
-		return &notSentReply{Reason: "content", Message: "that recipient cannot get messages"}
+		return &notSentReply{Reason: "recipient", Message: "that recipient cannot get messages"}
 	case errors.Is(err, socket.ErrFrameTooLarge): // found before the first byte is written
 		return &notSentReply{Reason: "content", Message: "the message is too large"}
 	case errors.Is(err, whatsmeow.ErrMessageTimedOut), errors.Is(err, context.DeadlineExceeded):
@@ -65,10 +65,10 @@ func notLeft(err error, storeBroken, over bool) told {
 	case errors.Is(err, whatsmeow.ErrNotLoggedIn):
 		return &notSentReply{Reason: "not_connected", Message: "the session is not logged in"}
 	case errors.Is(err, whatsmeow.ErrGroupNotFound), errors.Is(err, whatsmeow.ErrNotInGroup):
-		return &notSentReply{Reason: "content", Message: "that group does not exist, or this number is not in it"}
+		return &notSentReply{Reason: "group_unknown", Message: "that group does not exist, or this number is not in it"}
 	case errors.Is(err, whatsmeow.ErrUnknownServer), errors.Is(err, whatsmeow.ErrRecipientADJID),
 		errors.Is(err, whatsmeow.ErrBroadcastListUnsupported):
-		return &notSentReply{Reason: "content", Message: "that recipient cannot get messages"}
+		return &notSentReply{Reason: "recipient", Message: "that recipient cannot get messages"}
 	case errors.Is(err, whatsmeow.ErrIQTimedOut), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return &notSentReply{Reason: "lookup", Message: "WhatsApp did not answer a question about the recipient in time"}
 	case errors.As(err, &refused) && limited[refused.Code]:

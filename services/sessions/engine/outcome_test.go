@@ -32,6 +32,9 @@ func TestAnOutcomeIsNamedByWhatMayHaveLeft(t *testing.T) {
 		"closed meanwhile": {storeFailure(context.Canceled), false, &unknownReply{Reason: "the connection was lost while sending"}},
 		"fenced":           {storeFailure(errFenced), true, &notSentReply{Reason: "fenced", Message: "a higher fence was seen"}},
 		"not logged in":    {whatsmeow.ErrNotLoggedIn, false, &notSentReply{Reason: "not_connected", Message: "the session is not logged in"}},
+		"unknown group":    {fmt.Errorf("failed to get group members: %w", whatsmeow.ErrGroupNotFound), false, &notSentReply{Reason: "group_unknown", Message: "that group does not exist, or this number is not in it"}},
+		"not in the group": {whatsmeow.ErrNotInGroup, false, &notSentReply{Reason: "group_unknown", Message: "that group does not exist, or this number is not in it"}},
+		"no such server":   {whatsmeow.ErrUnknownServer, false, &notSentReply{Reason: "recipient", Message: "that recipient cannot get messages"}},
 		"anything else":    {fmt.Errorf("what is this"), false, &unknownReply{Reason: "sending failed"}},
 	} {
 		if got := outcome(now, c.err, c.broken); !reflect.DeepEqual(got, c.want) {

@@ -70,7 +70,7 @@ func (s *session) deliver(r *sendRequest) told {
 	}
 	to, err := types.ParseJID(r.To)
 	if err != nil || !sendable(to) || r.MessageID == "" {
-		return &notSentReply{Reason: "content", Message: "the recipient must be a JID of a person or a group"}
+		return &notSentReply{Reason: "recipient", Message: "the recipient must be a JID of a person or a group"}
 	}
 	ctx, cancel := context.WithDeadline(c.ctx, earlier(time.Now().Add(sendDeadline), time.UnixMilli(r.DeadlineMS)))
 	defer cancel()

@@ -23,6 +23,10 @@ NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
         pytest.param(engine.Refused(code=400), E.REFUSED, False, False, id="never"),
         pytest.param(engine.NotSent(reason="not_on_whatsapp"), E.NOT_ON_WHATSAPP, False, False, id="nobody there"),
         pytest.param(engine.NotSent(reason="media"), E.MEDIA_MISSING, False, False, id="no file"),
+        pytest.param(engine.NotSent(reason="media_too_large"), E.MEDIA_TOO_LARGE, False, False, id="a large file"),
+        pytest.param(engine.NotSent(reason="group_unknown"), E.GROUP_NOT_FOUND, False, False, id="no such group"),
+        pytest.param(engine.NotSent(reason="recipient"), E.RECIPIENT_REFUSED, False, False, id="no such address"),
+        pytest.param(engine.NotSent(reason="content"), E.CONTENT_REFUSED, False, False, id="unfit content"),
         pytest.param(engine.NotSent(reason="store"), E.TEMPORARY, True, False, id="no keys now"),
         pytest.param(engine.NotSent(reason="limited", code=429), E.LOOKUP_LIMITED, True, False, id="asked too often"),
         pytest.param(engine.NotSent(reason="unasked"), E.LOOKUP_LIMITED, True, False, id="not asked"),
@@ -44,6 +48,24 @@ def test_what_did_not_arrive_says_whether_to_try_again(
     answer = answer_of(reply, 3, NOW)
     assert isinstance(answer, NotDelivered)
     assert (answer.code, answer.retryable, answer.left, answer.epoch) == (code, retryable, left, 3)
+
+
+@pytest.mark.parametrize(
+    ("reply", "says"),
+    [
+        pytest.param(engine.NotSent(reason="group_unknown"), "this number is not in it", id="group"),
+        pytest.param(engine.NotSent(reason="media_too_large"), "larger than the 100 MB", id="file"),
+        pytest.param(
+            engine.NotSent(reason="content", message="a poll needs two options"),
+            "This content cannot be sent: a poll needs two options.",
+            id="content",
+        ),
+    ],
+)
+def test_what_did_not_leave_says_why(reply: engine.Reply, says: str) -> None:
+    answer = answer_of(reply, 3, NOW)
+    assert isinstance(answer, NotDelivered)
+    assert says in answer.detail
 
 
 @pytest.mark.parametrize("code", [429, 463, 500, 503])
