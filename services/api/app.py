@@ -82,6 +82,7 @@ from services.api.serving import Server, listening_socket
 from services.api.sessions.owners import Owners
 from services.api.sessions.qr import QrPainter
 from services.api.settings import Settings, load
+from services.api.web.bodies import EdgeRequest
 from services.api.web.door import Door
 from services.api.web.rawpath import RawPath
 
@@ -109,6 +110,7 @@ def application(body_bytes: int, dashboard_assets: str) -> Litestar:
         lifespan=[_running],
         logging_config=None,
         openapi_config=openapi_config(),
+        request_class=EdgeRequest,
         request_max_body_size=body_bytes,
     )
     mount(app, dashboard_assets)

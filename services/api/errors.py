@@ -19,7 +19,6 @@ from litestar.exceptions import (
     MethodNotAllowedException,
     NotAuthorizedException,
     NotFoundException,
-    SerializationException,
     ValidationException,
 )
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
@@ -144,7 +143,7 @@ def refusal_of(error: Exception, *, method: str, body_bytes: int, taken: Taken |
         case msgspec.ValidationError():
             return invalid_fields([_field_of(str(error))])
         case msgspec.DecodeError() | RecursionError():  # the decoder's: nested deeper than anything of ours
-            return Refusal(ApiError.MALFORMED_JSON)
+            return Refusal(ApiError.MALFORMED_JSON, reason="it is nested too deeply")
         case NotFoundException():
             return Refusal(ApiError.ROUTE_NOT_FOUND)
         case MethodNotAllowedException():
@@ -174,8 +173,6 @@ def too_large(what: str, limit_bytes: int) -> Refusal:
 
 
 def _of_client_error(error: HTTPException) -> Refusal:
-    if isinstance(error.__cause__, SerializationException):
-        return Refusal(ApiError.MALFORMED_JSON)
     return Refusal(ApiError.VALIDATION_FAILED, details={"fields": []}, reason=error.detail[:300].rstrip("."))
 
 

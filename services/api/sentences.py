@@ -43,7 +43,7 @@ SENTENCES: dict[ApiError, Sentence] = {
         400, "The request is not valid: {reason}.", "Permintaan tidak valid: {reason}."
     ),
     ApiError.MALFORMED_JSON: Sentence(
-        400, "The request body is not valid JSON.", "Isi permintaan bukan JSON yang valid."
+        400, "The request body is not valid JSON: {reason}.", "Isi permintaan bukan JSON yang valid: {reason}."
     ),
     ApiError.INVALID_PHONE: Sentence(
         400, "The phone number is not valid: {reason}.", "Nomor telepon tidak valid: {reason}."

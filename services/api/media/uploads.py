@@ -19,6 +19,7 @@ from services.api.media import kinds
 from services.api.media.dispositions import parameters_of
 from services.api.media.sniffing import Sniffer
 from services.api.media.store_media import Upload
+from services.api.web.bodies import form_text
 
 FORM_BYTES = 256 * 1024
 """All fields of a form together; the file does not count."""
@@ -141,6 +142,7 @@ async def _read(edge: Edge, request: AnyRequest, form: Form) -> None:
                 raise
     if not parts.ended:
         raise invalid("", "the multipart form ends too early")
+    reader.end()
 
 
 def _boundary_of(request: AnyRequest) -> bytes:
@@ -252,8 +254,11 @@ class _FormReader:
         self._bytes += len(piece)
         if self._bytes > FORM_BYTES:
             raise too_large("form besides its file", FORM_BYTES)
-        value = self._values[name] = self._values.get(name, b"") + piece
-        self._form.fields[name] = value.decode(errors="replace")
+        self._values[name] = self._values.get(name, b"") + piece
+
+    def end(self) -> None:
+        """The form has ended: its fields are whole. Raises Refusal VALIDATION_FAILED for one that is not UTF-8."""
+        self._form.fields = {name: form_text(value, path=name) for name, value in self._values.items()}
 
     async def _add_to_file(self, piece: bytes) -> None:
         file = self._form.file

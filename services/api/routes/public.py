@@ -32,6 +32,7 @@ from services.api.messages.sending import Accepted, Draft, accept, check_session
 from services.api.sessions import store_sessions
 from services.api.sessions.views import CONNECTED, in_dialect
 from services.api.times import Time, iso, iso_or_none
+from services.api.web.bodies import decoded_json
 from services.api.web.rawpath import decoded
 
 MESSAGES = {
@@ -113,7 +114,7 @@ class ReadinessAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel")
     success: bool = True
 
 
-_decode = msgspec.json.Decoder(PublicSend).decode
+_decoder = msgspec.json.Decoder(PublicSend)
 
 # --- Routes ----------------------------------------------------------------------------------------------------------
 
@@ -135,7 +136,7 @@ async def send_message(
     if is_form(request):
         async with received_form(edge, request) as form:
             return await _send_form(edge, request, session, caller, form)
-    body = _decode(await body_of(request, most=edge.settings.body_bytes))
+    body: PublicSend = decoded_json(await body_of(request, most=edge.settings.body_bytes), _decoder)
     to = await recipient(edge, session, _phone_of(body))
     content, fresh = await _content_of(edge, session, body)
     return await _send(edge, request, session, caller, to, content, fresh)
