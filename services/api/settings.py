@@ -125,6 +125,8 @@ class Settings(CommonSettings, frozen=True, kw_only=True):
     repeat_for_s: float = 5.0
     """How long an unclear publish is repeated before the answer is 503, seconds."""
 
+    public_wait_ms: Annotated[int, Meta(ge=0, le=60_000)] = 2_000
+    """How long a public send waits for WhatsApp's word when it does not say, milliseconds; 0: not at all."""
     qr_wait_s: float = 20.0
     """How long a QR request waits for the first code when it does not say, seconds."""
     ask_s: Annotated[float, Meta(gt=0)] = 25.0

@@ -24,6 +24,7 @@ SENT_DATA = {
 READINESS = {"sessionId", "sessionName", "status", "ready"}
 STATS = {"totalMessagesSent", "totalMessagesFailed", "lastMessageSentAt", "lastMessageFailedAt"}
 PICTURE = picture()
+NOBODY = "6281299990000"
 FILE = "Faktur №12\r\n\0\xff".encode("latin-1", "xmlcharrefreplace")
 TEXTS = [
     pytest.param("satu/dua//tiga", id="slashes"),
@@ -109,7 +110,7 @@ async def test_a_text_arrives_in_every_dialect(
         answer["data"]["status"],
         answer["data"]["timestamp"],
     )
-    assert answer["status"] == "queued"
+    assert answer["status"] in ("sent", "delivered")
     assert (await shown_of(http, network, number, answer))["text"] == "Halo"
 
 
@@ -331,6 +332,25 @@ async def test_a_session_that_is_not_connected_queues_unless_it_must_be(
     refused(await public.post(path, json=body, params=strict), 409, "SESSION_NOT_CONNECTED")
     refused(await public.get(f"{path}/0812345678/later", params=strict), 409, "SESSION_NOT_CONNECTED")
     told(await http.delete(f"{BASE}/sessions/{session}"), "data", "message")
+
+
+@pytest.mark.parametrize("way", ["JSON", "GET", "form"])
+async def test_a_number_that_is_not_on_whatsapp_is_refused(office: Office, public: httpx.AsyncClient, way: str) -> None:
+    match way:
+        case "JSON":
+            answer = await public.post(path_of(office), json={"phone": NOBODY, "message": "Halo"})
+        case "GET":
+            answer = await public.get(path_of(office, NOBODY, "Halo"))
+        case _:
+            form = {"phone": NOBODY, "contentType": "document", "caption": "Halo"}
+            answer = await public.post(path_of(office), data=form, files={"file": ("a.txt", b"Halo", "text/plain")})
+    told = refused(answer, 422, "NOT_ON_WHATSAPP")
+    assert told["message"] == "The message failed: This number is not on WhatsApp."
+
+
+async def test_a_send_that_does_not_want_to_wait_is_queued(office: Office, public: httpx.AsyncClient) -> None:
+    answer = await public.post(path_of(office), json={"phone": NOBODY, "message": "Halo"}, headers={"Prefer": "wait=0"})
+    assert told(answer, *SENT)["status"] == "queued"
 
 
 async def test_a_session_is_addressed_by_its_name_too(

@@ -25,9 +25,22 @@ _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?([0-9]{1,4})", re.IGNORECASE)
 
 def wishes_of(edge: Edge, request: Request[Any, Any, Any]) -> Wishes:
     """The request's `Idempotency-Key` and `Prefer: wait=N`, N bounded by the setting."""
-    key, prefer = header_of(request, b"idempotency-key"), header_of(request, b"prefer")
+    wait_s = _asked_wait_s(edge, request)
+    return Wishes(key=header_of(request, b"idempotency-key") or None, wait_s=wait_s or 0.0)
+
+
+def public_wishes_of(edge: Edge, request: Request[Any, Any, Any]) -> Wishes:
+    """The same of a public send, which waits for a verdict by itself, as long as one can be near."""
+    wait_s, key = _asked_wait_s(edge, request), header_of(request, b"idempotency-key") or None
+    if wait_s is not None:
+        return Wishes(key=key, wait_s=wait_s)
+    return Wishes(key=key, wait_s=edge.settings.public_wait_ms / 1000, unless_held=True)
+
+
+def _asked_wait_s(edge: Edge, request: Request[Any, Any, Any]) -> float | None:
+    prefer = header_of(request, b"prefer")
     wait = _WAIT.search(prefer) if prefer else None
-    return Wishes(key=key or None, wait_s=min(float(wait[1]), edge.settings.wait_most_s) if wait else 0.0)
+    return min(float(wait[1]), edge.settings.wait_most_s) if wait else None
 
 
 def text_content(text: str, *, path: str = "message") -> Text:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -29,13 +30,21 @@ from services.api.times import now
 
 SETTLED = frozenset({"sent", "delivered", "read", "played", "failed", "cancelled", "expired"})
 UNSUCCESSFUL = frozenset({"failed", "cancelled", "expired"})
+MOST_NEED_S = 0.25
+"""In which WhatsApp has taken nearly every message of a connected session."""
+
+_Wait = Callable[[Watch], Awaitable[WatchedFrame | None]]
 
 
 class Wishes(msgspec.Struct, frozen=True, kw_only=True):
-    """How a send is to be accepted: its Idempotency-Key, and how long to wait for an outcome, in seconds."""
+    """How a send is to be accepted: its Idempotency-Key, and how long to wait for an outcome, in seconds.
+
+    `unless_held`: not while the message is held, by its session or its chat: then no outcome is near.
+    """
 
     key: str | None = None
     wait_s: float = 0.0
+    unless_held: bool = False
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,7 +103,7 @@ async def accept(edge: Edge, draft: Draft, wishes: Wishes) -> Accepted:
         return accepted
     with edge.hub.watch(accepted.message_id, _is_settled) as watch:
         await _publish_counted(edge, draft, accepted, month)
-        return await _settled(edge, accepted, watch, wishes.wait_s)
+        return await _settled(edge, accepted, watch, _wait_of(edge, draft, accepted, wishes))
 
 
 async def _taken_in(edge: Edge, draft: Draft, key: str | None, month: Month | None) -> Accepted:
@@ -296,29 +305,54 @@ def _is_settled(frame: WatchedFrame) -> bool:
     return frame.type.startswith("message.") and frame.type[8:] in SETTLED
 
 
-async def _settled(edge: Edge, accepted: Accepted, watch: Watch, wait_s: float) -> Accepted:
+def _wait_of(edge: Edge, draft: Draft, accepted: Accepted, wishes: Wishes) -> _Wait:
+    if not wishes.unless_held:
+        return lambda watch: watch.first(wishes.wait_s)
+    return lambda watch: _first_unless_held(edge, draft.session.id, accepted.message_id, watch, wishes.wait_s)
+
+
+async def _first_unless_held(
+    edge: Edge, session_id: str, message_id: str, watch: Watch, wait_s: float
+) -> WatchedFrame | None:
+    """The first frame; None also as soon as one look, after what most messages need, shows the message held."""
+    frame = await watch.first(min(MOST_NEED_S, wait_s))
+    if frame is not None or wait_s <= MOST_NEED_S or await _is_held(edge, session_id, message_id):
+        return frame
+    return await watch.first(wait_s - MOST_NEED_S)
+
+
+async def _is_held(edge: Edge, session_id: str, message_id: str) -> bool:
+    state = await store_sessions.state_of(edge.database, session_id)
+    if state is None or state.status not in CONNECTED:
+        return True
+    row = await store_messages.outbox_row(edge.database, message_id)
+    return row is not None and row.waiting_for is not None
+
+
+async def _settled(edge: Edge, accepted: Accepted, watch: Watch, wait: _Wait) -> Accepted:
     shown: dict[str, Any] | None = None
     if accepted.replayed:  # it may have been settled before this request came
         row = await store_messages.message_by_id(edge.database, accepted.message_id)
         if row is not None and row.status in SETTLED:
             shown = store_messages.shown(row)
     if shown is None:
-        frame = await watch.first(wait_s)
+        frame = await wait(watch)
         if frame is None:
             return accepted
         shown = frame.data
     if shown["status"] in UNSUCCESSFUL:
-        raise refusal_of_failed(accepted.message_id, shown)
+        raise refusal_of_failed(accepted.message_id, shown, replayed=accepted.replayed)
     return msgspec.structs.replace(accepted, status=shown["status"], shown=shown)
 
 
-def refusal_of_failed(message_id: str, shown: dict[str, Any]) -> Refusal:
+def refusal_of_failed(message_id: str, shown: dict[str, Any], *, replayed: bool = False) -> Refusal:
     """Why the message failed, as its object tells it."""
     error: dict[str, str] = shown.get("error") or {}
     unpaid = error.get("code") == SendError.CREDITS_EXHAUSTED
     return Refusal(
         ApiError.CREDITS_EXHAUSTED if unpaid else ApiError.MESSAGE_FAILED,
         error=error.get("code"),
+        headers={"Idempotent-Replayed": "true"} if replayed else None,
         details={"messageId": message_id, "status": shown["status"]},
         reason=(error.get("message") or str(shown["status"])).rstrip("."),
     )

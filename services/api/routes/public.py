@@ -24,7 +24,7 @@ from services.api.media.sources import inline_medium
 from services.api.media.store_media import StoredMedium
 from services.api.media.uploads import Form, body_of, is_form, received_form
 from services.api.messages import store_messages
-from services.api.messages.composing import media_content, text_content, wishes_of
+from services.api.messages.composing import media_content, public_wishes_of, text_content
 from services.api.messages.numerals import DECIMAL, SHORTENED
 from services.api.messages.phones import InvalidPhone, Recipient
 from services.api.messages.recipients import invalid_phone, recipient
@@ -317,7 +317,7 @@ async def _send(
 ) -> Response[PublicAnswer]:
     await admit_message(edge, caller)
     draft = Draft(session=session, to=to.jid, content=content, fresh=fresh)
-    accepted = await accept(edge, draft, wishes_of(edge, request))
+    accepted = await accept(edge, draft, public_wishes_of(edge, request))
     headers = {"Idempotent-Replayed": "true"} if accepted.replayed else None
     return Response(_answer(session, to, accepted), headers=headers)
 
