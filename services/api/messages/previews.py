@@ -13,6 +13,13 @@ from services.api.media.fetching import Fetcher, NotFetched, Source
 
 MOST_READ = 512 * 1024
 MOST_TITLE, MOST_DESCRIPTION = 256, 1_024
+MOST_BEFORE = 4_096
+"""How far back a mark may begin."""
+MARKS = "*_~"
+PUNCTUATION = ".,;:!?\u2026\u3002\u3001\uff0c\uff1b\uff1a\uff01\uff1f\u201d\u2019\u00bb\u203a"
+"""Western, East Asian, and closing quotation marks."""
+BRACKETS = {")": "(", "]": "[", "}": "{", "\uff09": "\uff08", "\u3011": "\u3010", "\u300d": "\u300c"}
+"""Belong to the link where it opens them."""
 
 _LINK = re.compile(r"https?://[^\s<>\"'`]{1,2040}", re.IGNORECASE)
 _META = re.compile(r"<meta\b([^<>]{1,4000})>", re.IGNORECASE)
@@ -26,14 +33,34 @@ log = logs.get()
 
 
 def link_in(text: str) -> str | None:
-    """The first link in a text, without the punctuation behind it."""
+    """The first link in a text, without the punctuation and WhatsApp's marks (`*bold*`) behind it."""
     found = _LINK.search(text)
     if found is None:
         return None
-    link = found[0].rstrip(".,;:!?")
-    while link.endswith(")") and link.count(")") > link.count("("):
-        link = link[:-1].rstrip(".,;:!?")
+    link, before = found[0], text[max(0, found.start() - MOST_BEFORE) : found.start()].rpartition("\n")[2]
+    while link and _is_behind(link, before):
+        link = link[:-1]
     return link
+
+
+def _is_behind(link: str, before: str) -> bool:
+    """Whether the last character belongs to the text around the link; `before` is the line up to it."""
+    last = link[-1]
+    if last in MARKS:
+        return _is_open(last, before)
+    return last in PUNCTUATION or (last in BRACKETS and link.count(last) > link.count(BRACKETS[last]))
+
+
+def _is_open(mark: str, before: str) -> bool:
+    """Whether the mark was begun in this line, at the edge of a word, and not ended yet."""
+    is_open = False
+    for place, character in enumerate(before):
+        if character != mark:
+            continue
+        left, right = before[place - 1 : place], before[place + 1 : place + 2] or "h"  # a link follows
+        may_begin, may_end = not left.isalnum() and not right.isspace(), not left.isspace() and not right.isalnum()
+        is_open = not may_end if is_open else may_begin
+    return is_open
 
 
 def preview_in(page: str, url: str) -> LinkPreview | None:

@@ -21,10 +21,36 @@ URL = "https://example.com/a"
         ("HTTP://EXAMPLE.COM", "HTTP://EXAMPLE.COM"),
         ("<https://example.com/?q=1&r=2> dan", "https://example.com/?q=1&r=2"),
         ("example.com, ftp://example.com", None),
+        ("*https://example.com/a*", "https://example.com/a"),
+        ("_https://example.com/a_", "https://example.com/a"),
+        ("~https://example.com/a~", "https://example.com/a"),
+        ("```https://example.com/a```", "https://example.com/a"),
+        ("`https://example.com/a`", "https://example.com/a"),
+        ("*_https://example.com/a_*!", "https://example.com/a"),
+        ("*Lihat https://example.com/a* dan", "https://example.com/a"),
+        ("(*https://example.com/a*).", "https://example.com/a"),
+        ("*tebal* https://example.com/a*", "https://example.com/a*"),
+        ("*\nhttps://example.com/a*", "https://example.com/a*"),
+        ("2 * 3 https://example.com/a*", "https://example.com/a*"),
+        ("nama_saya https://example.com/Foo_", "https://example.com/Foo_"),
+        ("https://en.wikipedia.org/wiki/Foo_", "https://en.wikipedia.org/wiki/Foo_"),
+        ("_https://example.com/a_b_", "https://example.com/a_b"),
+        ("[https://example.com/a]", "https://example.com/a"),
+        ("{https://example.com/a[1]}", "https://example.com/a[1]"),
+        ("\u201chttps://example.com/a\u201d", "https://example.com/a"),
+        ("\uff08https://example.com/a\uff09\u3002", "https://example.com/a"),
+        ("https://example.com/a\u2026", "https://example.com/a"),
     ],
 )
 def test_the_first_link_of_a_text_is_found(text: str, link: str | None) -> None:
     assert link_in(text) == link
+
+
+@pytest.mark.parametrize("text", ["*" * 60_000 + "https://a.b" + "*" * 2_000, "https://a.b" + ")" * 2_030])
+def test_a_hostile_text_takes_no_longer(text: str) -> None:
+    began = time.thread_time()
+    assert (link_in(text) or "").startswith("https://a.b")
+    assert time.thread_time() - began < 2
 
 
 @pytest.mark.parametrize(
