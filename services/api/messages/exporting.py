@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import re
 from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Literal
 
@@ -25,8 +26,16 @@ PAGES_AT_ONCE = 2
 
 BYTE_ORDER_MARK = "\ufeff"
 """By which spreadsheets know that the file is UTF-8."""
-FORMULA_BEGINS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""With which a spreadsheet takes a cell for a formula, and with their full-width forms (OWASP, CSV injection)."""
+SIGNS = "=+\\-@\uff1d\uff0b\uff0d\uff20"
+"""With which a spreadsheet takes a cell for a formula, and their full-width forms (OWASP, CSV injection)."""
+BLANKS = " \x0b\x0c\xa0\u3000\"'"
+"""What may stand before the sign."""
+_FORMULA = re.compile(rf"[{BLANKS}]*[{SIGNS}\t\r\n]")
+_INNER_FORMULA = re.compile(rf"(?<=[;\t\r\n])(?=[{BLANKS}]*[{SIGNS}])")
+"""Where another cell begins for a spreadsheet that divides the file at `;`, as in many countries, or at tabs."""
+NUMBER = frozenset(" .,:;/+-()%eE$\u20ac\u00a3\u00a5")
+"""What a spreadsheet takes, with digits, for a number, a time or a date: it rounds phone numbers, and drops zeros."""
+MOST_NUMBER = 64
 COLUMNS: dict[str, Callable[[MessageView], object]] = {
     "messageId": lambda view: view.message_id,
     "waId": lambda view: view.wa_id,
@@ -99,9 +108,22 @@ def json_lines(rows: Sequence[MessageRow]) -> bytes:
 
 
 def cell(value: object) -> str:
-    """The value as a spreadsheet shall show it: what it would take for a formula is led by an apostrophe."""
-    text = "" if value is None else str(value)
-    return f"'{text}" if text.lstrip(" ").startswith(FORMULA_BEGINS) else text
+    """The value as a spreadsheet shall show it.
+
+    An apostrophe before it makes text of what would be a number or a formula. A text that begins with one gets another,
+    so a program that takes off one apostrophe at the beginning has the text. Within a text it disarms a formula behind
+    `;`, a tab or a line's end.
+    """
+    if not isinstance(value, str):
+        return "" if value is None else str(value)
+    text = _INNER_FORMULA.sub("'", value)
+    return f"'{text}" if value.startswith("'") or _FORMULA.match(value) or _is_number(value) else text
+
+
+def _is_number(text: str) -> bool:
+    digits = [character.isdigit() for character in text[: MOST_NUMBER + 1]]
+    is_short = any(digits) and len(digits) <= MOST_NUMBER
+    return is_short and all(is_digit or text[place] in NUMBER for place, is_digit in enumerate(digits))
 
 
 def _written(lines: Sequence[Sequence[str]]) -> str:
