@@ -27,6 +27,7 @@ from services.api.messages.new_messages import (
     NewFromTemplate,
     NewImage,
     NewLocation,
+from services.api.messages.emoji import is_emoji
     NewMedium,
     NewPoll,
     NewReaction,
@@ -184,8 +185,8 @@ async def _with_medium(edge: Edge, session: SessionRecord, body: NewMedium) -> t
 
 
 async def _reaction(edge: Edge, session: SessionRecord, body: NewReaction, not_before: datetime | None) -> Draft:
-    if body.emoji and not _is_emoji(body.emoji):
-        raise invalid("emoji", "it is not an emoji")
+    if body.emoji and not is_emoji(body.emoji):
+        raise invalid("emoji", "a reaction is one emoji, or empty to take the former one back")
     row = await replies.cited(edge, session, body.message_id, path="messageId")
     if body.to is not None:
         to = await recipient(edge, session, body.to, path="to")
@@ -198,13 +199,6 @@ async def _reaction(edge: Edge, session: SessionRecord, body: NewReaction, not_b
         ttl_s=body.ttl,
         not_before=not_before,
         priority=body.priority,
-    )
-
-
-def _is_emoji(text: str) -> bool:
-    """Whether it may be one: every emoji has a character beyond the alphabets of Latin, and no space."""
-    return any(ord(character) > 0xA8 for character in text) and not any(
-        character.isspace() or character.isalpha() for character in text
     )
 
 
