@@ -21,21 +21,18 @@ from services.api.context import Edge
 from services.api.errors import Refusal, invalid
 from services.api.requests import nats_headers
 from services.api.sessions import store_sessions
+from services.api.sessions.names import as_stored, name_fault
 from services.api.sessions.session_settings import SettingsWish, settings_of
 from services.api.sessions.store_sessions import LimitReached, Seen
 from services.api.times import now
 
-NAME_LENGTHS = (3, 50)
-
 
 def checked_name(name: str) -> str:
-    """The name without the spaces around it. Raises Refusal VALIDATION_FAILED."""
-    trimmed = name.strip()
-    if not NAME_LENGTHS[0] <= len(trimmed) <= NAME_LENGTHS[1]:
-        raise invalid("name", f"a session's name has {NAME_LENGTHS[0]} to {NAME_LENGTHS[1]} characters")
-    if not trimmed.isprintable():
-        raise invalid("name", "a session's name has printable characters only")
-    return trimmed
+    """The name as it is stored. Raises Refusal VALIDATION_FAILED."""
+    stored = as_stored(name)
+    if (fault := name_fault(stored)) is not None:
+        raise invalid("name", fault)
+    return stored
 
 
 def checked_engine(engine: str | None, edge: Edge) -> str:

@@ -13,6 +13,7 @@ from pymongo.asynchronous.client_session import AsyncClientSession
 from libs.contracts.events import SessionStatus
 from libs.contracts.records import SessionRecord, SessionState
 from libs.runtime.mongo import Client, Database, from_document, in_transaction, to_document
+from services.api.sessions.names import as_stored
 from services.api.sessions.owners import OwnerLease
 from services.api.times import now
 
@@ -170,7 +171,8 @@ async def queues_of(database: Database, customer_id: str, session_ids: Sequence[
 
 def _named(customer_id: str, id_or_name: str) -> dict[str, Any]:
     own = {"customerId": customer_id, "live": True}
-    return {"$or": [{**own, "_id": id_or_name}, {**own, "name": id_or_name}]}  # each side has an index of its own
+    names = {"$in": list({id_or_name, as_stored(id_or_name)})}  # the first versions stored names as they were written
+    return {"$or": [{**own, "_id": id_or_name}, {**own, "name": names}]}  # each side has an index of its own
 
 
 def _best(found: list[dict[str, Any]], id_or_name: str) -> dict[str, Any]:
