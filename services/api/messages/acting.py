@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from libs.contracts.commands import ActOnMessage
 from libs.contracts.content import Action, Edit, Read, Revoke
 from libs.contracts.errors import ApiError
-from libs.contracts.ids import new_message_id, send_subject
+from libs.contracts.ids import new_message_id, send_subject, shard_of
 from libs.contracts.records import MessageRow, SessionRecord
 from libs.runtime.bus import PublishUnclear, StreamFull
 from services.api.context import Edge
@@ -36,6 +36,9 @@ WhatsApp Web, `WAWebRevokeMsgConstants`. whatsmeow has no such constant. Later r
 DELETE_TAKEN_WITHIN = timedelta(hours=72)
 MOST_READ = 100
 LOOK_EVERY_S = 0.1
+LOOK_WHETHER_ENDED_S = 1.0
+EDITED = frozenset({"message.edited", "message.edit_failed"})
+REVOKED = frozenset({"message.revoked", "message.revoke_failed"})
 
 
 # --- Rules -----------------------------------------------------------------------------------------------------------
@@ -67,6 +70,11 @@ def why_not_deletable(row: MessageRow, at: datetime) -> str | None:
     return "more than 60 hours have passed" if _is_past(row, DELETED_WITHIN, at) else None
 
 
+def says(row: MessageRow, text: str) -> bool:
+    """Whether these are the words of the message now: its text, or its caption."""
+    return (row.text if row.type == "text" else row.caption) == text
+
+
 def _is_past(row: MessageRow, within: timedelta, at: datetime) -> bool:
     return at - _left_at(row) > within
 
@@ -81,14 +89,17 @@ def _left_at(row: MessageRow) -> datetime:
 async def edited(edge: Edge, session: SessionRecord, row: MessageRow, text: str, *, wait_s: float) -> MessageRow | None:
     """Give the message new words; the message as it is then, or None when that was not seen within `wait_s`.
 
+    Words that it has already change nothing: that is done at once, and nothing is sent.
     Raises Refusal MESSAGE_NOT_EDITABLE, OTHER_NUMBER, QUEUE_FULL; MESSAGE_FAILED when WhatsApp refused it meanwhile.
     """
     reason = why_not_editable(row, now())
     if reason is not None:
         raise Refusal(ApiError.MESSAGE_NOT_EDITABLE, reason=reason)
     number = await numbers.own_number(edge, row)
+    if says(row, text) and not await _is_being_changed(edge, row):
+        return row
     command = _command(session, row, Edit(wa_id=row.wa_id, text=text), number, _left_at(row) + EDIT_TAKEN_WITHIN)
-    return await _done(edge, session, row, command, "edited", wait_s)
+    return await _done(edge, session, row, command, EDITED, wait_s, is_done=lambda now_row: says(now_row, text))
 
 
 async def deleted(edge: Edge, session: SessionRecord, row: MessageRow, *, wait_s: float) -> MessageRow | None:
@@ -101,7 +112,9 @@ async def deleted(edge: Edge, session: SessionRecord, row: MessageRow, *, wait_s
     number = await numbers.own_number(edge, row)
     action = Revoke(wa_id=row.wa_id, sender=sender_of(row))
     command = _command(session, row, action, number, _left_at(row) + DELETE_TAKEN_WITHIN)
-    return await _done(edge, session, row, command, "revoked", wait_s)
+    return await _done(
+        edge, session, row, command, REVOKED, wait_s, is_done=lambda now_row: now_row.revoked_at is not None
+    )
 
 
 async def marked_read(
@@ -134,30 +147,51 @@ async def marked_read(
 
 
 async def _done(
-    edge: Edge, session: SessionRecord, row: MessageRow, command: ActOnMessage, change: str, wait_s: float
+    edge: Edge,
+    session: SessionRecord,
+    row: MessageRow,
+    command: ActOnMessage,
+    kinds: frozenset[str],
+    wait_s: float,
+    *,
+    is_done: Callable[[MessageRow], bool],
 ) -> MessageRow | None:
     await check_session(edge, session)
-    with edge.hub.watch(row.message_id or "", _is_about(change)) as watch:
-        await _tell(edge, command)
-        if not await _is_seen(watch, row, wait_s):
+    with edge.hub.watch(row.message_id or "", lambda frame: frame.type in kinds) as watch:
+        action_id = await _tell(edge, command)
+        return await _as_changed(edge, row, action_id, watch, wait_s, is_done)
+
+
+async def _as_changed(
+    edge: Edge,
+    row: MessageRow,
+    action_id: str,
+    watch: Watch,
+    wait_s: float,
+    is_done: Callable[[MessageRow], bool],
+) -> MessageRow | None:
+    """The message, once its frame came, or sender has ended an action that changed nothing more, of which none tells.
+
+    None after `wait_s`. Raises Refusal MESSAGE_FAILED when it failed for good.
+    """
+    deadline = asyncio.get_running_loop().time() + wait_s
+    while (left_s := deadline - asyncio.get_running_loop().time()) > 0:
+        frame = await watch.first(min(LOOK_WHETHER_ENDED_S, left_s))
+        if frame is not None and frame.type.endswith("_failed"):
+            raise refusal_of_failed(row.message_id or "", frame.data)
+        if frame is not None:
+            return await message_of(edge, row.customer_id, row.message_id or "")
+        if edge.hub.waits_are_over:
             return None
-    return await message_of(edge, row.customer_id, row.message_id or "")
+        if await store_messages.ended_rows(edge.database, [action_id]):
+            found = await message_of(edge, row.customer_id, row.message_id or "")
+            if found is not None and is_done(found):
+                return found
+    return None
 
 
-def _is_about(change: str) -> Callable[[WatchedFrame], bool]:
-    kinds = {
-        "edited": ("message.edited", "message.edit_failed"),
-        "revoked": ("message.revoked", "message.revoke_failed"),
-    }
-    return lambda frame: frame.type in kinds[change]
-
-
-async def _is_seen(watch: Watch, row: MessageRow, wait_s: float) -> bool:
-    """Whether it was done within `wait_s`. Raises Refusal MESSAGE_FAILED when it failed for good."""
-    frame = await watch.first(wait_s) if wait_s > 0 else None
-    if frame is not None and frame.type.endswith("_failed"):
-        raise refusal_of_failed(row.message_id or "", frame.data)
-    return frame is not None
+async def _is_being_changed(edge: Edge, row: MessageRow) -> bool:
+    return await store_messages.has_open_action(edge.database, row, shard_of(row.session_id, edge.settings.shards))
 
 
 def _command(

@@ -10,12 +10,12 @@ import pytest
 
 from libs.contracts.commands import ActOnMessage, CancelMessage, RetryMessage
 from libs.contracts.content import Edit, Read, Revoke
-from libs.contracts.ids import new_message_id
+from libs.contracts.ids import new_message_id, shard_of
 from libs.contracts.records import MessageRow
 from libs.runtime.mongo import to_document
 from services.api.messages import changing
 from tests.integration.api.commands import commands
-from tests.integration.api.edges import Site, refused
+from tests.integration.api.edges import BOUND_S, Site, refused
 from tests.integration.api.frames import Publisher
 from tests.integration.api.messages import AT, message_row, outbox_row, until_command
 
@@ -139,6 +139,55 @@ async def test_an_edit_that_nobody_waits_for_is_accepted(site: Site, session_id:
     assert answer.json()["data"]["caption"] == "Foto"
     (command,) = await commands(site)
     assert isinstance(command, ActOnMessage)
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        pytest.param({"text": "Halo"}, "Halo", id="a text"),
+        pytest.param({"type": "image", "text": None, "caption": "Foto"}, "Foto", id="a caption"),
+    ],
+)
+async def test_an_edit_that_changes_nothing_is_done_at_once(
+    site: Site, session_id: str, rows: Any, row: dict[str, Any], words: str
+) -> None:
+    message_id = await kept(rows, left_just_now(site, session_id, new_message_id(), **row))
+    edit = site.call("PATCH", f"/messages/{message_id}", json={"text": words}, headers={"Prefer": "wait=60"})
+    answer = await asyncio.wait_for(edit, BOUND_S)
+    assert (answer.status_code, answer.json()["message"]) == (200, "Message edited")
+    assert await commands(site) == []
+
+
+async def test_an_edit_back_to_the_present_words_is_sent_behind_one_that_waits(
+    site: Site, session_id: str, rows: Any
+) -> None:
+    message_id = await kept(rows, left_just_now(site, session_id, new_message_id(), text="Halo"))
+    waiting = outbox_row(site, session_id, new_message_id(), about=message_id, shard=shard_of(session_id, 32))
+    await rows.outbox.insert_one(to_document(waiting))
+    answer = await site.call("PATCH", f"/messages/{message_id}", json={"text": "Halo"})
+    assert answer.status_code == 202
+    assert len(await commands(site)) == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "body", "change"),
+    [
+        pytest.param("PATCH", {"text": "Baru"}, {"text": "Baru"}, id="an edit"),
+        pytest.param("DELETE", None, {"revokedAt": AT}, id="a deletion"),
+    ],
+)
+async def test_what_was_done_meanwhile_by_another_ends_the_wait(
+    site: Site, session_id: str, rows: Any, method: str, body: Any, change: dict[str, Any]
+) -> None:
+    """No frame tells of the second of two that say the same: the first has changed everything."""
+    message_id = await kept(rows, left_just_now(site, session_id, new_message_id(), text="Halo"))
+    asking = asyncio.create_task(site.call(method, f"/messages/{message_id}", json=body, headers={"Prefer": "wait=60"}))
+    command = await until_command(site, ActOnMessage)
+    await rows.messages.update_one({"messageId": message_id}, {"$set": change})
+    ended = outbox_row(site, session_id, command.action_id, status="sent", finished_at=AT)
+    await rows.outbox.insert_one(to_document(ended))
+    answer = await asyncio.wait_for(asking, BOUND_S)
+    assert answer.status_code == 200, answer.text
 
 
 async def test_an_edit_that_failed_says_why(site: Site, session_id: str, rows: Any, status: Publisher) -> None:
