@@ -158,12 +158,14 @@ class AskDone(AskAnswer, frozen=True, kw_only=True, tag="AskDone"):
 class AskFailed(AskAnswer, frozen=True, kw_only=True, tag="AskFailed"):
     """It was not done. `code`: `NOT_CONNECTED`, `REFUSED`, `NOT_POSSIBLE` (not in this state), `TOO_LARGE`, `GONE` (no
     longer at WhatsApp), `LIMITED` (it may not be asked so often), `TEMPORARY`; or, where it may have been done all the
-    same, `TIMEOUT` (WhatsApp did not answer) or `INTERRUPTED` (its answer was lost). `detail` is one sentence for the
-    customer; `retry_in_s`, where it is known when to ask again."""
+    same, `TIMEOUT` (WhatsApp did not answer) or `INTERRUPTED` (its answer was lost); or `UNREACHABLE` (WhatsApp, for
+    `cause`: see `SessionState.cause`). `detail` is one sentence for the customer; `retry_in_s`, where it is known when
+    to ask again."""
 
     code: str
     detail: str
     retry_in_s: float | None = None
+    cause: str | None = None
 
 
 class NumbersChecked(AskAnswer, frozen=True, kw_only=True, tag="NumbersChecked"):

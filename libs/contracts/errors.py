@@ -98,6 +98,8 @@ class ApiError(StrEnum):
     REFUSED_BY_WHATSAPP = "REFUSED_BY_WHATSAPP"
     NOT_POSSIBLE = "NOT_POSSIBLE"
     """Not in the session's present state."""
+    WHATSAPP_UNREACHABLE = "WHATSAPP_UNREACHABLE"
+    """The session cannot reach WhatsApp, for a cause that is told."""
     SESSION_UNREACHABLE = "SESSION_UNREACHABLE"
     """The session's owner does not answer now."""
     NOT_CONFIRMED = "NOT_CONFIRMED"

@@ -58,6 +58,8 @@ class SessionChanged(Fact, frozen=True, kw_only=True, tag="SessionChanged"):
     resume_at: datetime | None = None
     passkey: str | None = None
     """What a person's passkey must answer (JSON), or the code to compare, in `passkey` updates."""
+    cause: str | None = None
+    """Why WhatsApp could not be reached, where `reason` is `connect_failed`."""
 
 
 class MessageQueued(Fact, frozen=True, kw_only=True, tag="MessageQueued"):

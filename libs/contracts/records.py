@@ -127,6 +127,8 @@ class SessionState(Record, frozen=True, kw_only=True, rename="camel"):
     shard: int
     status: SessionStatus = SessionStatus.CREATED
     reason: str | None = None
+    cause: str | None = None
+    """Why WhatsApp could not be reached, where that is the reason: `dns`, `refused`, `timeout`, `proxy_auth` ..."""
     phone: str | None = None
     jid: str | None = None
     lid: str | None = None

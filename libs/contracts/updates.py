@@ -98,6 +98,10 @@ class SessionView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     resume_at: Time | None = None
     passkey: str | None = None
     """What a person's passkey must answer (JSON), or the code to compare."""
+    cause: str | None = None
+    """Why WhatsApp could not be reached, where `reason` is `connect_failed`: `dns`, `refused`, `proxy_auth` ..."""
+    stage: str | None = None
+    """How far it is on the way to WhatsApp: `reaching`, `code`, `passkey`, `keys` (scanned), `connected`."""
 
 
 class CreditsView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

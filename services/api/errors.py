@@ -27,7 +27,7 @@ from pymongo.errors import ConnectionFailure, ExecutionTimeout, PyMongoError
 from libs.contracts.errors import ApiError
 from libs.runtime import logs
 from libs.runtime.bus import BusDown, PublishUnclear, StreamFull
-from services.api.requests import request_id
+from services.api.requests import request_id, wanted_language
 from services.api.sentences import SENTENCES, language_of, sentence
 from services.api.taken import BODY, Taken, taken_by
 
@@ -121,6 +121,12 @@ def envelope(refusal: Refusal, *, language: str) -> dict[str, Any]:
 def language_for(path: str, accept_language: str) -> str:
     """The language of the answer at this path."""
     return "en" if ENGLISH_ONLY.match(path) else language_of(accept_language)
+
+
+def language_here() -> str:
+    """The language of the answer to the request at hand."""
+    path, accept_language = wanted_language()
+    return language_for(path, accept_language)
 
 
 def answer_for(refusal: Refusal, *, path: str, accept_language: str) -> Response[dict[str, Any]]:

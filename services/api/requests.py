@@ -20,16 +20,18 @@ class _AtHand:
 
     request_id: str = ""
     address: str = ""
+    path: str = ""
+    accept_language: str = ""
     tallies: list[Tally] = field(default_factory=list[Tally])
 
 
 _at_hand: ContextVar[_AtHand | None] = ContextVar("request_at_hand", default=None)
 
 
-def begin_request(given: str, *, address: str = "") -> str:
+def begin_request(given: str, *, address: str = "", path: str = "", accept_language: str = "") -> str:
     """Take the id that the client gave, when it is short and plain, else make one; it stands in every log line."""
     chosen = given if _SAFE.fullmatch(given) else uuid.uuid4().hex
-    _at_hand.set(_AtHand(request_id=chosen, address=address))
+    _at_hand.set(_AtHand(request_id=chosen, address=address, path=path, accept_language=accept_language))
     structlog.contextvars.bind_contextvars(request_id=chosen)
     return chosen
 
@@ -44,6 +46,12 @@ def client_address() -> str:
     """The address from which the request at hand comes, an IPv4 or IPv6 address; empty outside of one."""
     found = _at_hand.get()
     return "" if found is None else found.address
+
+
+def wanted_language() -> tuple[str, str]:
+    """The path of the request at hand, and the languages that its answer is wanted in; both empty outside of one."""
+    found = _at_hand.get()
+    return ("", "") if found is None else (found.path, found.accept_language)
 
 
 def tell_in_answer(tally: Tally) -> None:

@@ -177,6 +177,11 @@ SENTENCES: dict[ApiError, Sentence] = {
     ApiError.NOT_POSSIBLE: Sentence(
         409, "This is not possible now: {reason}.", "Ini tidak dapat dilakukan sekarang: {reason}."
     ),
+    ApiError.WHATSAPP_UNREACHABLE: Sentence(
+        503,
+        "WhatsApp client is not ready: {reason}. Please wait a moment and try again.",
+        "Klien WhatsApp belum siap: {reason}. Tunggu sebentar dan coba lagi.",
+    ),
     ApiError.SESSION_UNREACHABLE: Sentence(
         503,
         "The session does not answer now: {reason}; try again.",

@@ -13,6 +13,7 @@ import msgspec
 from libs.contracts.events import SessionStatus as S
 from libs.contracts.numbers import numbers_of, with_number
 from libs.contracts.records import SessionRecord, SessionState
+from libs.contracts.stages import CONNECT_FAILED, PAIRED
 from services.sessions.engines import base as engine
 
 OWNER_CHANGED = "owner_changed"
@@ -66,7 +67,7 @@ def changed(state: SessionState, **fields: Any) -> SessionState:
 def without_code(state: SessionState, status: S, reason: str | None = None, **fields: Any) -> SessionState:
     """The state in a new status; no code, challenge or end of a wait outlives the status it belongs to."""
     cleared: dict[str, Any] = {"qr": None, "expires_at": None, "pair_code": None, "passkey": None}
-    cleared |= {"resume_at": None, "degraded": False}
+    cleared |= {"resume_at": None, "degraded": False, "cause": None}
     return changed(state, status=status, reason=reason, **(cleared | fields))
 
 
@@ -80,7 +81,7 @@ def next_wish(state: SessionState, wish: SessionRecord, now: datetime) -> Step |
     if state.seen_version == 0:
         return Step(state=changed(state, seen_version=wish.version), tell="created")
     if wish.version > state.seen_version:
-        return Step(state=changed(state, seen_version=wish.version), tell="updated")
+        return Step(state=changed(_with_new_hope(state, now), seen_version=wish.version), tell="updated")
     if wish.logouts > state.seen_logouts:
         # Still wanted to run: what was started, was started after the logout, and begins a new link then.
         seen_starts = state.seen_starts if wish.running else wish.starts
@@ -96,6 +97,13 @@ def next_wish(state: SessionState, wish: SessionRecord, now: datetime) -> Step |
     if state.status in RESTING and is_due(state, now):
         return start(state)
     return None
+
+
+def _with_new_hope(state: SessionState, now: datetime) -> SessionState:
+    """What could not reach WhatsApp is tried at once when something of it was changed: it may be the proxy."""
+    if state.reason != CONNECT_FAILED or state.next_attempt_at is None:
+        return state
+    return changed(state, reason=None, cause=None, resume_at=None, next_attempt_at=now)
 
 
 def is_due(state: SessionState, now: datetime) -> bool:
@@ -163,7 +171,7 @@ def on_event(state: SessionState, event: engine.Event, now: datetime) -> Step | 
         case engine.Connected():
             return _connected(state, event, now)
         case engine.Disconnected():
-            return on_disconnected(state, event.reason, now)
+            return on_disconnected(state, event.reason, now, cause=event.cause or None)
         case engine.QrEnded():
             return on_unlinked_in_time(state)
         case engine.LoggedOut():
@@ -254,18 +262,24 @@ def _to_compare(state: SessionState, event: engine.PasskeyConfirmation) -> Step 
     return Step(state=asked, tell="passkey")
 
 
-def on_disconnected(state: SessionState, reason: str, now: datetime) -> Step | None:
-    """The socket is gone: the next attempt comes after a random pause that grows (full jitter)."""
+def on_disconnected(state: SessionState, reason: str, now: datetime, *, cause: str | None = None) -> Step | None:
+    """The socket is gone: the next attempt comes after a random pause that grows (full jitter).
+
+    Attempts to link that fail are told, since a person waits, unless the one before failed for the same cause.
+    """
     if state.status in RESTING:
         return None
     next_at = now + timedelta(seconds=pause_before_attempt(state.failures))
     lost = [*state.reconnected_at, now][-50:] if state.status in ONLINE else state.reconnected_at
     status = S.RECONNECTING if state.linked else S.STARTING
-    told = state.status in ONLINE | LINKING
+    is_link = not state.linked and reason == CONNECT_FAILED
+    is_news = is_link and (reason, cause) != (state.reason, state.cause)
+    told = is_news or state.status in ONLINE | LINKING
     waiting = without_code(
         state,
         status,
         reason,
+        cause=cause,
         next_attempt_at=next_at,
         resume_at=next_at,
         failures=state.failures + 1,
@@ -288,6 +302,7 @@ def _paired(state: SessionState, event: engine.Paired, now: datetime) -> Step:
     linked = without_code(
         state,
         S.CONNECTING,
+        PAIRED,
         linked=True,
         linked_at=now,
         jid=event.jid,

@@ -12,6 +12,7 @@ import msgspec
 from libs.contracts.calls import AnyAskAnswer, AskFailed, PairCodeIssued
 from libs.contracts.events import AnyFact, SessionChanged, SessionStatus
 from libs.contracts.records import SessionRecord, SessionState
+from libs.contracts.stages import CONNECT_FAILED
 from libs.runtime import logs
 from libs.runtime.bus import BusDown, PublishUnclear, StreamFull
 from libs.runtime.feeds import is_infrastructure
@@ -275,6 +276,7 @@ class Runner:
             pair_code=state.pair_code,
             resume_at=state.resume_at,
             passkey=state.passkey,
+            cause=state.cause,
         )
 
     async def _save(self, state: SessionState) -> None:
@@ -336,6 +338,8 @@ class Runner:
             await self._take(step)
         if isinstance(event, CONNECTION_ENDS) and self.is_current(event.connection):
             self._socket.ended()
+        if isinstance(event, engine.Disconnected) and event.reason == CONNECT_FAILED:
+            self._refuse_code("UNREACHABLE", "WhatsApp cannot be reached.", cause=event.cause or None)
         if isinstance(event, engine.PasskeyConfirmation) and event.skip:
             await self._socket.call(engine.PasskeyConfirm(session=self.session_id), PAIR_PHONE_TIMEOUT_S)
 
@@ -388,10 +392,10 @@ class Runner:
         await self._take(lifecycle.on_pair_code(self.state, reply.code, expires_at))
         _answer(wanted, PairCodeIssued(code=reply.code, expires_at=expires_at))
 
-    def _refuse_code(self, code: str, detail: str) -> None:
+    def _refuse_code(self, code: str, detail: str, *, cause: str | None = None) -> None:
         wanted, self._code_wanted = self._code_wanted, None
         if wanted is not None:
-            _answer(wanted, AskFailed(code=code, detail=detail))
+            _answer(wanted, AskFailed(code=code, detail=detail, cause=cause))
 
     # --- Unlinking ----------------------------------------------------------------------------------------------------
 

@@ -118,7 +118,8 @@ class Socket:
         except LeaseLost:
             return
         reason = reply.code if isinstance(reply, engine.Failed) else "connect_failed"
-        self._tell(engine.Disconnected(session=self._session_id, connection=connection, reason=reason))
+        cause = "" if isinstance(reply, engine.Failed) else "engine"
+        self._tell(engine.Disconnected(session=self._session_id, connection=connection, reason=reason, cause=cause))
 
     async def _until_settled(self) -> None:
         with contextlib.suppress(TimeoutError):

@@ -111,6 +111,7 @@ def _taken_over(epoch: int) -> dict[str, Any]:
     changes: dict[str, Any] = {
         "status": SessionStatus.RECONNECTING.value,
         "reason": OWNER_CHANGED,
+        "cause": None,
         "resumeAt": None,
         "degraded": False,
         "untold": {"$concatArrays": [{"$ifNull": ["$untold", []]}, [fact]]},

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from libs.contracts.events import AnyFact, CustomerNotified, SessionChanged
 from libs.contracts.records import HistoryEntry, MessageRow
+from libs.contracts.stages import stage_of
 from libs.contracts.times import iso, iso_or_none
 from libs.contracts.updates import Frame, MessageView, SessionView
 from libs.contracts.views import error_of, message_view
@@ -144,6 +145,8 @@ def _session_frame(fact: SessionChanged) -> Frame[SessionView]:
         pair_code=fact.pair_code,
         resume_at=iso_or_none(fact.resume_at),
         passkey=fact.passkey,
+        cause=fact.cause,
+        stage=stage_of(fact.status, fact.reason),
     )
     return Frame(
         id=frame_id(fact.session_id, fact.id, fact.update),

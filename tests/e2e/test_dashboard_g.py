@@ -17,7 +17,10 @@ pytestmark = pytest.mark.needs_go
 
 DATA = ("data", "message")
 LIST = ("sessions", "data", "sessionQuota", "package", "pagination", "subscription")
-QR_DATA = {"sessionId", "sessionName", "status", "qr", "message", "hasQR", "expiresIn", "expiresAt"}
+QR_DATA = {
+    *("sessionId", "sessionName", "status", "qr", "message", "hasQR", "expiresIn", "expiresAt"),
+    *("reason", "cause", "stage"),
+}
 
 
 # --- Sign-in ---------------------------------------------------------------------------------------------------------
@@ -141,6 +144,26 @@ async def test_the_code_comes_in_all_its_formats(tenant: Tenant) -> None:
 async def test_without_a_code_an_image_is_refused_as_json(http: httpx.AsyncClient, office: Office, image: str) -> None:
     answer = await http.get(f"{BASE}/sessions/{office.session}/qr", params={"format": image})
     assert "already connected" in refused(answer, 404, "QR_NOT_AVAILABLE")["message"]
+
+
+async def test_a_network_out_of_reach_is_told_at_once_and_tried_again(tenant: Tenant, network: Network) -> None:
+    async with tenant.client() as http:
+        away = {"name": "Away", "proxy": "socks5://127.0.0.1:9"}
+        session = told(await http.post(f"{BASE}/sessions", json=away), "session", *DATA)["session"]["id"]
+        path = f"{BASE}/sessions/{session}"
+        async with asyncio.timeout(WITHIN_S):
+            body = told(await http.get(f"{path}/qr", params={"wait": "60"}), "qr", *DATA)
+        assert (body["data"]["reason"], body["data"]["cause"]) == ("connect_failed", "proxy_refused")
+        assert body["message"] == "WhatsApp cannot be reached: the proxy refused the connection"
+        shown = told(await http.get(path), "session", "data")["data"]
+        assert (shown["status"], shown["message"], shown["stage"]) == ("connecting", body["message"], "reaching")
+        paired = await http.post(f"{path}/pair-code", json={"phone": await network.person()})
+        assert "the proxy refused the connection" in refused(paired, 503, "WHATSAPP_UNREACHABLE")["message"]
+
+        told(await http.put(path, json={"proxy": None}), "session", *DATA)
+        code = told(await http.get(f"{path}/qr", params={"wait": "60"}), "qr", *DATA)
+        assert (code["data"]["hasQR"], code["data"]["stage"]) == (True, "code")
+        told(await http.delete(path), *DATA)
 
 
 async def test_a_session_is_found_by_its_name_and_renamed(tenant: Tenant) -> None:

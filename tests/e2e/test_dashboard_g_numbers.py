@@ -18,6 +18,7 @@ pytestmark = pytest.mark.needs_go
 HEALTH = {
     *("sessionId", "sessionName", "status", "state", "wanted", "degraded", "reason", "resumeAt", "connectedAt"),
     *("lastSeenAt", "lastFrameAt", "lastAckAt", "reconnectsLastHour", "queueDepth", "oldestQueuedAt", "restriction"),
+    "cause",
 }
 USER = {"id", "name", "email", "phone", "role"}
 

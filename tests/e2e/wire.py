@@ -19,6 +19,7 @@ CHAT = "/api/services/whatsapp/chat"
 SESSION_KEYS = {
     *("id", "sessionId", "name", "sessionName", "status", "phone", "qr", "message", "engine", "createdAt", "updatedAt"),
     *("connectedAt", "lastSeenAt", "aiConfig", "isNotification", "isDefault", "proxy", "deviceName", "pacing"),
+    *("reason", "cause", "stage"),
 }
 MESSAGE_KEYS = {
     *("messageId", "waId", "sessionId", "direction", "type", "to", "from", "chat", "text", "caption", "fileName"),

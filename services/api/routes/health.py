@@ -14,8 +14,10 @@ from services.api.access.auth import Caller, signed_in_guard
 from services.api.billing.standings import standing_now
 from services.api.billing.terms import why_waiting
 from services.api.context import Edge
+from services.api.errors import language_here
 from services.api.routes.sessions import SessionRef, seen_for
 from services.api.sessions import store_sessions
+from services.api.sessions.reasons import why
 from services.api.sessions.store_sessions import Queue, Seen
 from services.api.sessions.views import in_dialect
 from services.api.times import Time, iso_or_none, now
@@ -57,6 +59,8 @@ class SessionHealth(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     wanted: Literal["running", "stopped"]
     degraded: bool
     reason: str | None
+    cause: str | None
+    """Why WhatsApp could not be reached, where `reason` is `connect_failed`."""
     resume_at: Time | None
     """When the state ends by itself: a restriction, or a ban."""
     connected_at: Time | None
@@ -79,7 +83,7 @@ class SessionHealth(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     queued under a former number, or WhatsApp does not say how some recipients are reached, or does not take their
     files; the others are served."""
     message: str | None
-    """The same in words."""
+    """In words: why messages wait, or why the session is as it is."""
 
 
 class SessionHealthAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -113,6 +117,7 @@ def health_of(seen: Seen, queue: Queue, at: datetime, *, waiting: str | None) ->
         wanted="running" if record.running else "stopped",
         degraded=state.degraded if state else False,
         reason=state.reason if state else None,
+        cause=state.cause if state else None,
         resume_at=iso_or_none(state.resume_at) if state else None,
         connected_at=iso_or_none(state.connected_at) if state else None,
         last_seen_at=iso_or_none(state.last_seen_at) if state else None,
@@ -131,7 +136,7 @@ def health_of(seen: Seen, queue: Queue, at: datetime, *, waiting: str | None) ->
         ],
         awaiting_decision=queue.undecided,
         waiting_for=waiting_for,
-        message=message,
+        message=message or why(state, language_here()),
     )
 
 

@@ -110,7 +110,7 @@ async def _linkable(edge: Edge, seen: Seen) -> Seen:
     if seen.status in CONNECTED:
         raise Refusal(ApiError.ALREADY_CONNECTED)
     if seen.status is SessionStatus.BANNED:
-        raise Refusal(ApiError.SESSION_BANNED, reason=(seen.state and seen.state.reason) or "no reason was given")
+        raise linking.banned(seen)
     return seen
 
 

@@ -14,6 +14,7 @@ from msgspec import Meta
 
 from libs.contracts.errors import ApiError
 from libs.contracts.events import SessionStatus
+from libs.contracts.stages import Stage, stage_of
 from services.api.access.auth import Caller, signed_in_guard
 from services.api.accounts import store_customers
 from services.api.accounts.audit import note
@@ -29,8 +30,9 @@ from services.api.billing.terms import (
     why_waiting,
 )
 from services.api.context import Edge
-from services.api.errors import Refusal, invalid
+from services.api.errors import Refusal, invalid, language_here
 from services.api.sessions import desired, linking, store_sessions
+from services.api.sessions.reasons import why
 from services.api.sessions.session_settings import SettingsWish, settings_of
 from services.api.sessions.store_sessions import Seen
 from services.api.sessions.views import (
@@ -101,6 +103,9 @@ class QrData(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     has_qr: bool = msgspec.field(name="hasQR")
     expires_in: int | None
     expires_at: Time | None
+    reason: str | None
+    cause: str | None
+    stage: Stage | None
 
 
 class QrAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -285,7 +290,7 @@ async def get_session_qr(
         wait_s = edge.settings.qr_wait_s if wait is None else min(wait, edge.settings.wait_most_s)
         seen = await linking.settled(edge, await linking.begun(edge, seen), wait_s=wait_s)
     if seen.status is SessionStatus.BANNED:
-        raise Refusal(ApiError.SESSION_BANNED, reason=_reason_of(seen))
+        raise linking.banned(seen)
     code = code_of(seen, now())
     if image == "json":
         return Response(await _qr_answer(edge, seen, code), headers=NO_STORE)
@@ -310,6 +315,9 @@ async def _qr_answer(edge: Edge, seen: Seen, code: str | None) -> QrAnswer:
             has_qr=picture is not None,
             expires_in=expires_in_s(seen, now()) if expires_at is not None else None,
             expires_at=iso(expires_at) if expires_at is not None else None,
+            reason=seen.state.reason if seen.state is not None else None,
+            cause=seen.state.cause if seen.state is not None else None,
+            stage=stage_of(seen.status, seen.state.reason if seen.state is not None else None),
         ),
     )
 
@@ -325,12 +333,11 @@ async def _qr_image(edge: Edge, code: str, image: str) -> Response[Any]:
 
 
 def _without_code(seen: Seen) -> str:
-    return "WhatsApp is already connected" if seen.status in CONNECTED else NOT_READY_YET
-
-
-def _reason_of(seen: Seen) -> str:
-    reason = seen.state.reason if seen.state is not None else None
-    return reason or "no reason was given"
+    if seen.status in CONNECTED:
+        return "WhatsApp is already connected"
+    if linking.is_unreached(seen) or seen.status is SessionStatus.FAILED:
+        return why(seen.state, language_here()) or NOT_READY_YET
+    return NOT_READY_YET
 
 
 # --- Shared by the routes above --------------------------------------------------------------------------------------

@@ -16,8 +16,9 @@ from libs.contracts.events import SessionStatus
 from services.api.access.callers import Caller
 from services.api.access.single import caller_of_single, caller_of_status, default_session_made, owned_default_session
 from services.api.context import Edge
-from services.api.errors import RETRY_AFTER_S, Refusal, is_away
+from services.api.errors import RETRY_AFTER_S, Refusal, is_away, language_here
 from services.api.sessions import desired, linking
+from services.api.sessions.reasons import why
 from services.api.sessions.store_sessions import Seen
 from services.api.sessions.views import CONNECTED, code_of, expires_in_s, in_dialect
 from services.api.times import now
@@ -139,10 +140,12 @@ def _why_no_code(seen: Seen) -> Refusal:
     if seen.status in CONNECTED:
         return Refusal(ApiError.ALREADY_CONNECTED)
     if seen.status is SessionStatus.BANNED:
-        reason = seen.state.reason if seen.state is not None else None
-        return Refusal(ApiError.SESSION_BANNED, reason=reason or "no reason was given")
+        return linking.banned(seen)
     if not linking.is_seen(seen):
         return _not_ready()
+    if linking.is_unreached(seen) or seen.status is SessionStatus.FAILED:
+        reason = why(seen.state, language_here())
+        return _not_ready() if reason is None else _not_ready_for(reason)
     return Refusal(ApiError.QR_TIMEOUT)
 
 
@@ -153,6 +156,10 @@ def _said(error: Exception) -> Exception:
 
 def _not_ready() -> Refusal:
     return Refusal(ApiError.NOT_READY, headers={"Retry-After": RETRY_AFTER_S})
+
+
+def _not_ready_for(reason: str) -> Refusal:
+    return Refusal(ApiError.WHATSAPP_UNREACHABLE, headers={"Retry-After": RETRY_AFTER_S}, reason=reason)
 
 
 def _router(path: str, *, shown: bool) -> Router:

@@ -14,7 +14,8 @@ from libs.contracts.ids import session_call_subject, shard_of
 from libs.contracts.records import SessionRecord
 from libs.runtime import logs
 from services.api.context import Edge
-from services.api.errors import Refusal
+from services.api.errors import Refusal, language_here
+from services.api.sessions.reasons import unreached
 
 A = TypeVar("A")
 
@@ -66,6 +67,12 @@ def _unreachable(reason: str) -> Refusal:
     return Refusal(ApiError.SESSION_UNREACHABLE, headers={"Retry-After": RETRY_AFTER_S}, reason=reason)
 
 
+def unreached_refusal(cause: str | None) -> Refusal:
+    """WhatsApp cannot be reached, and why."""
+    reason = unreached(cause, language_here())
+    return Refusal(ApiError.WHATSAPP_UNREACHABLE, headers={"Retry-After": RETRY_AFTER_S}, reason=reason)
+
+
 def _unclear(ask: AnyAsk, reason: str) -> Refusal:
     return Refusal(ApiError.NOT_CONFIRMED, reason=reason) if isinstance(ask, Change) else _unreachable(reason)
 
@@ -82,6 +89,8 @@ def _refusal_of(ask: AnyAsk, failed: AskFailed) -> Refusal:
             return Refusal(ApiError.LOOKUPS_LIMITED, headers={"Retry-After": str(retry_after_s)})
         case "LIMITED":
             return Refusal(ApiError.REFUSED_BY_WHATSAPP, reason=reason)
+        case "UNREACHABLE":
+            return unreached_refusal(failed.cause)
         case "NOT_POSSIBLE":
             return Refusal(ApiError.NOT_POSSIBLE, reason=reason)
         case "TOO_LARGE":

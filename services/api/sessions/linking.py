@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import datetime, timedelta
 
 import msgspec
 
+from libs.contracts.errors import ApiError
 from libs.contracts.events import SessionStatus
+from libs.contracts.stages import CONNECT_FAILED
 from services.api.context import Edge
-from services.api.errors import unavailable
+from services.api.errors import Refusal, language_here, unavailable
 from services.api.live.hub import WatchedFrame
 from services.api.sessions import desired, store_sessions
+from services.api.sessions.reasons import why
 from services.api.sessions.store_sessions import Seen
 from services.api.sessions.views import CONNECTED, code_of
 from services.api.times import now
 
 LOOK_EVERY_S = 0.5
+FRESH = timedelta(seconds=3)
+"""An attempt that failed this short a time ago is not repeated at once for whoever asks."""
+UNDER_WAY = (SessionStatus.STARTING, SessionStatus.CONNECTING, SessionStatus.RECONNECTING)
 AT_REST = (SessionStatus.CREATED, SessionStatus.STOPPED, SessionStatus.LOGGED_OUT, SessionStatus.FAILED)
 
 
@@ -28,25 +35,48 @@ def is_seen(seen: Seen) -> bool:
     return state.seen_starts >= record.starts and state.seen_logouts >= record.logouts
 
 
-def needs_start(seen: Seen) -> bool:
-    """Whether nobody links this session now, nor is about to."""
+def needs_start(seen: Seen, at: datetime) -> bool:
+    """Whether nobody links this session now, nor is about to; or only after a pause, WhatsApp being out of reach."""
     asked = seen.record.running and seen.record.starts > 0
-    return seen.status in AT_REST and not (asked and not is_seen(seen))
+    if asked and not is_seen(seen):
+        return False
+    return seen.status in AT_REST or (is_unreached(seen) and not _is_fresh(seen, at))
+
+
+def is_unreached(seen: Seen) -> bool:
+    """Whether the last attempt to connect, as it is wanted now, did not reach WhatsApp."""
+    state = seen.state
+    if state is None or state.seen_version < seen.record.version:
+        return False
+    return state.status in UNDER_WAY and state.reason == CONNECT_FAILED
+
+
+def _is_fresh(seen: Seen, at: datetime) -> bool:
+    return seen.state is not None and at - seen.state.updated_at < FRESH
 
 
 def is_settled(seen: Seen, *, besides: str | None) -> bool:
-    """Whether waiting has an end: a code (other than `besides`), a connection, or a state from which no code comes."""
+    """Whether waiting has an end: a code (other than `besides`), a connection, or a state from which no code comes.
+
+    An attempt that did not reach WhatsApp is such a state: it is repeated after a pause.
+    """
     if not is_seen(seen):
         return False
-    if seen.status in CONNECTED or seen.status in (SessionStatus.BANNED, SessionStatus.FAILED):
+    if seen.status in CONNECTED or seen.status in (SessionStatus.BANNED, SessionStatus.FAILED) or is_unreached(seen):
         return True
     code = code_of(seen, now())
     return code is not None and code != besides
 
 
+def banned(seen: Seen) -> Refusal:
+    """WhatsApp has banned the number, and why where it said so."""
+    reason = why(seen.state, language_here())
+    return Refusal(ApiError.SESSION_BANNED, reason=reason or "no reason was given")
+
+
 async def begun(edge: Edge, seen: Seen) -> Seen:
     """The session, its link begun when nothing else would begin it."""
-    return await desired.start_once(edge, seen) if needs_start(seen) else seen
+    return await desired.start_once(edge, seen) if needs_start(seen, now()) else seen
 
 
 async def settled(edge: Edge, seen: Seen, *, wait_s: float, besides: str | None = None) -> Seen:

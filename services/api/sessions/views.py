@@ -10,7 +10,9 @@ from msgspec import UNSET, UnsetType
 
 from libs.contracts.events import SessionStatus
 from libs.contracts.records import Pacing
-from services.api.errors import invalid
+from libs.contracts.stages import Stage, stage_of
+from services.api.errors import invalid, language_here
+from services.api.sessions.reasons import why
 from services.api.sessions.store_sessions import Seen
 from services.api.times import Time, iso, iso_or_none
 
@@ -56,6 +58,8 @@ def statuses_named(text: str) -> list[SessionStatus]:
 class SessionObject(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A session. `id` and `sessionId` are the same, `name` and `sessionName` too; `qr` is a PNG as a data URL.
 
+    `message` says in words what `reason` is for programs; `cause` goes with the reason `connect_failed`, and `stage`
+    tells how far the session is on its way to WhatsApp.
     `proxy` tells only whether there is one; `deviceName` and `pacing` are null where the default holds.
     """
 
@@ -67,6 +71,9 @@ class SessionObject(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     phone: str | None
     qr: str | None
     message: str | None
+    reason: str | None
+    cause: str | None
+    stage: Stage | None
     engine: str
     created_at: Time
     updated_at: Time
@@ -108,7 +115,10 @@ def session_object(seen: Seen, dialect: Dialect, *, qr: str | None = None, waiti
         status=in_dialect(seen.status, dialect),
         phone=state.phone if state else None,
         qr=qr,
-        message=(state.reason if state else None) or waiting,
+        message=why(state, language_here()) or waiting,
+        reason=state.reason if state else None,
+        cause=state.cause if state else None,
+        stage=stage_of(seen.status, state.reason if state else None),
         engine=record.engine,
         created_at=iso(record.created_at),
         updated_at=iso(max(record.updated_at, state.updated_at) if state else record.updated_at),

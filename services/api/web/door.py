@@ -12,7 +12,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from libs.contracts.errors import ApiError
 from libs.runtime import logs
-from services.api.errors import CLIENT_GONE, CLOSED_BY_CLIENT, Refusal, envelope, unavailable
+from services.api.errors import CLIENT_GONE, CLOSED_BY_CLIENT, Refusal, envelope, language_here, unavailable
 from services.api.requests import begin_request, headers_of_answer
 from services.api.web.addresses import Network, client_of
 
@@ -50,7 +50,12 @@ class Door:
             await self._app(scope, receive, send)
             return
         headers = {name: value.decode("latin-1") for name, value in scope["headers"] if name in _NEEDED}
-        request_id = begin_request(headers.get(b"x-request-id", ""), address=self._address_of(scope))
+        request_id = begin_request(
+            headers.get(b"x-request-id", ""),
+            address=self._address_of(scope),
+            path=scope["path"],
+            accept_language=headers.get(b"accept-language", ""),
+        )
         visit = _Visit(scope, send, headers, request_id, self._origins)
         if visit.is_options:
             await visit.answer(200, b'{"success":true,"data":null}')
@@ -91,7 +96,7 @@ def _noting_departure(scope: Scope, receive: Receive) -> Receive:
     return noting
 
 
-_NEEDED = frozenset((b"x-request-id", b"origin"))
+_NEEDED = frozenset((b"x-request-id", b"origin", b"accept-language"))
 
 
 class _Visit:
@@ -130,7 +135,7 @@ class _Visit:
     async def refuse(self, refusal: Refusal) -> None:
         """The refusal, unless an answer has begun."""
         if self._scope["type"] == "http" and not self.status:
-            body = msgspec.json.encode(envelope(refusal, language="en"))
+            body = msgspec.json.encode(envelope(refusal, language=language_here()))
             await self.answer(refusal.status, body, *refusal.headers.items())
 
     async def answer(self, status: int, body: bytes, *more: tuple[str, str]) -> None:

@@ -49,6 +49,7 @@ type connection struct {
 	store   *keyStore
 	client  *whatsmeow.Client
 	stanzas *stanzaWatch
+	proxied bool
 
 	ctx        context.Context // of everything that is done for this connection
 	cancel     context.CancelFunc
@@ -87,6 +88,7 @@ func newConnection(s *session, r *openRequest, ks *keyStore, device *store.Devic
 	device.Log = libraryLog{s.name, "store"}
 	c.client = whatsmeow.NewClient(device, clientLog{libraryLog{s.name, "client"}, c.stanzaReceived, c.stanzaSent})
 	c.session.worker.network.attach(c.client, proxy)
+	c.proxied = proxy != nil
 	c.configure(r.DeviceName)
 	return c, nil
 }
@@ -127,7 +129,7 @@ func (c *connection) connect() {
 	err := c.client.ConnectContext(c.socket)
 	if err != nil && c.ctx.Err() == nil {
 		logEvent("warn", "connecting failed", "session", c.session.name, "connection", c.number, "error", err)
-		c.end(&disconnectedEvent{Reason: "connect_failed"})
+		c.end(&disconnectedEvent{Reason: "connect_failed", Cause: causeOf(err, c.proxied)})
 	}
 }
 
@@ -150,7 +152,7 @@ func (c *connection) watch() {
 		}
 		switch {
 		case at == phaseDialing && time.Since(began) > loginPatience:
-			c.end(&disconnectedEvent{Reason: "connect_failed"})
+			c.end(&disconnectedEvent{Reason: "connect_failed", Cause: "timeout"})
 		case (at == phaseScanning || at == phasePasskey) && c.codesOver():
 			c.end(&qrEndedEvent{Reason: "expired"})
 		case silent >= 2:

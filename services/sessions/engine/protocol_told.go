@@ -185,6 +185,7 @@ type loggedOutEvent struct {
 
 type replacedEvent struct {
 	Type   string `msgpack:"type"`
+	Cause  string `msgpack:"cause,omitempty"`
 	origin `msgpack:",inline"`
 }
 

@@ -551,11 +551,14 @@ class LoggedOut(Wire, frozen=True, kw_only=True, tag="logged_out"):
 class Replaced(Wire, frozen=True, kw_only=True, tag="replaced"):
     """Emitted when the same device connected elsewhere. The socket is closed."""
 
+    `cause` says why it never came up: `dns`, `refused`, `unreachable`, `timeout`, `tls`, `answer` (of something else),
+    `cut`, `other`; at the proxy, or on the way to it, the same after `proxy_`, and `proxy_auth`.
     session: str
     connection: int
 
 
 class Banned(Wire, frozen=True, kw_only=True, tag="banned"):
+    cause: str = ""
     """Emitted when the login was refused for a temporary ban; `until_ms` null when no end was told."""
 
     session: str

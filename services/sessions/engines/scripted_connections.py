@@ -101,7 +101,7 @@ class Connections:
         device = await self.links.find(socket.session, socket.request.link)
         number = device.number if device else None
         if self.faults.refuses(number):
-            self._lose(socket, "connect_failed")
+            self._lose(socket, "connect_failed", cause="refused")
         elif device is None:
             socket.codes = [f"scripted#{secrets.token_urlsafe(24)}" for _ in range(CODES)]
             socket.emit(engine.Qr(**socket.who, codes=socket.codes))
@@ -132,9 +132,9 @@ class Connections:
         else:
             self._lose(socket, f"server_error:{fault.code}")
 
-    def _lose(self, socket: Socket, reason: str) -> None:
+    def _lose(self, socket: Socket, reason: str, *, cause: str = "") -> None:
         socket.number, socket.codes, socket.pair_codes = None, [], {}
-        socket.emit(engine.Disconnected(**socket.who, reason=reason))
+        socket.emit(engine.Disconnected(**socket.who, reason=reason, cause=cause))
 
     def connected(self, number: str | None) -> list[Socket]:
         """The logged-in sockets of this number, or of all."""

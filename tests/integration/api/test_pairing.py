@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from libs.contracts.calls import AnswerPasskey, AskDone, ConfirmPasskey, PairCodeIssued, RequestPairCode
+from libs.contracts.calls import AnswerPasskey, AskDone, AskFailed, ConfirmPasskey, PairCodeIssued, RequestPairCode
 from tests.integration.api.conftest import SiteMaker
 from tests.integration.api.edges import SOON, Site, observe, refused, soon, wanted_state
 from tests.integration.api.owner import owner
@@ -55,6 +55,17 @@ async def test_only_a_phone_number_can_be_linked(site: Site, session_id: str, ph
 
 
 # --- Passkey ---------------------------------------------------------------------------------------------------------
+
+
+async def test_a_pairing_code_of_a_network_out_of_reach_says_why(
+    site: Site, session_id: str, rows: Any, streams: str
+) -> None:
+    await observe(rows, session_id, "starting")
+    failed = AskFailed(code="UNREACHABLE", detail="WhatsApp cannot be reached.", cause="tls")
+    async with owner(streams, failed):
+        answer = await site.call("POST", f"/sessions/{session_id}/pair-code", json={"phone": "0812 3456 7890"})
+    told = refused(answer, 503, "WHATSAPP_UNREACHABLE")
+    assert "the encrypted connection failed (TLS)" in told["message"]
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,52 @@ async def test_without_a_code_in_time_json_says_so(site: Site) -> None:
     assert body["message"] == "QR code is not ready yet, try again"
 
 
+UNREACHED = {"reason": "connect_failed", "cause": "proxy_refused"}
+
+
+@pytest.mark.parametrize(
+    ("language", "says"),
+    [
+        ("en", "WhatsApp cannot be reached: the proxy refused the connection"),
+        ("id", "WhatsApp tidak dapat dihubungi: proksi menolak koneksi"),
+    ],
+)
+async def test_a_network_out_of_reach_is_told_as_soon_as_it_is_known(
+    site: Site, rows: Any, language: str, says: str
+) -> None:
+    session_id, said = await site.make_session(), {"Accept-Language": language}
+    asking = asyncio.create_task(site.call("GET", f"/sessions/{session_id}/qr?wait=60", headers=said))
+    await wanted_state(rows, session_id, lambda row: row["starts"] == 1)
+    await observe(rows, session_id, "starting", **UNREACHED)
+    answer = await asyncio.wait_for(asking, BOUND_S)
+    body = answer.json()
+    assert (answer.status_code, body["qr"], body["message"]) == (200, None, says)
+    data = body["data"]
+    assert (data["reason"], data["cause"], data["stage"]) == ("connect_failed", "proxy_refused", "reaching")
+    session = (await site.call("GET", f"/sessions/{session_id}", headers=said)).json()["data"]
+    assert (session["message"], session["cause"], session["stage"]) == (says, "proxy_refused", "reaching")
+    health = (await site.call("GET", f"/sessions/{session_id}/health", headers=said)).json()["data"]
+    assert (health["message"], health["cause"]) == (says, "proxy_refused")
+
+
+async def test_asking_later_tries_again_at_once(site: Site, rows: Any) -> None:
+    session_id = await site.make_session()
+    await observe(rows, session_id, "starting", **UNREACHED, updatedAt=datetime.now(UTC) - timedelta(minutes=1))
+    asking = asyncio.create_task(site.call("GET", f"/sessions/{session_id}/qr?wait=60"))
+    await wanted_state(rows, session_id, lambda row: row["starts"] == 1)
+    await observe(rows, session_id, "qr_ready", qr=CODE, expiresAt=soon())
+    body = (await asyncio.wait_for(asking, BOUND_S)).json()
+    assert (body["data"]["hasQR"], body["data"]["stage"]) == (True, "code")
+
+
+@pytest.mark.parametrize("image", ["png", "svg", "raw"])
+async def test_the_pictures_of_a_network_out_of_reach_say_why_there_are_none(site: Site, rows: Any, image: str) -> None:
+    session_id = await site.make_session()
+    await observe(rows, session_id, "starting", **UNREACHED)
+    answer = await site.call("GET", f"/sessions/{session_id}/qr?format={image}")
+    assert "the proxy refused the connection" in refused(answer, 404, "QR_NOT_AVAILABLE")["message"]
+
+
 @pytest.mark.parametrize("image", ["png", "svg", "raw"])
 async def test_without_a_code_the_pictures_are_not_found(site: Site, image: str) -> None:
     session_id = await site.make_session()

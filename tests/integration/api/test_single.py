@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -183,6 +184,36 @@ async def test_an_engine_that_is_not_up_is_not_ready(open_site: SiteMaker) -> No
         body = refused(answer, 503, "NOT_READY")
         assert body["message"] == "WhatsApp client is not ready. Please wait a moment and try again."
         assert int(answer.headers["retry-after"]) > 0
+
+
+@pytest.mark.parametrize(
+    ("status", "state", "says"),
+    [
+        pytest.param(
+            "starting",
+            {"reason": "connect_failed", "cause": "dns"},
+            "WhatsApp cannot be reached: its name was not found (DNS)",
+            id="out of reach",
+        ),
+        pytest.param(
+            "failed",
+            {"reason": "proxy_unreadable"},
+            "The session's proxy cannot be read with this deployment's keys; set it again",
+            id="failed",
+        ),
+    ],
+)
+async def test_a_session_that_cannot_come_up_is_not_ready_and_says_why(
+    open_edge: Site, rows: Any, status: str, state: dict[str, str], says: str
+) -> None:
+    session_id = await open_edge.make_session()
+    for method, path in (("GET", "/whatsapp/qr"), ("POST", "/api/whatsapp/reconnect")):
+        before = await rows.sessions.find_one({"_id": session_id})
+        asking = asyncio.create_task(open_edge.client.request(method, path))
+        await wanted_state(rows, session_id, lambda row, was=before["starts"]: row["starts"] > was)
+        await observe(rows, session_id, status, **state, updatedAt=datetime.now(UTC) - timedelta(minutes=1))
+        body = refused(await asyncio.wait_for(asking, BOUND_S), 503, "WHATSAPP_UNREACHABLE")
+        assert body["message"] == f"WhatsApp client is not ready: {says}. Please wait a moment and try again."
 
 
 async def test_reconnect_unlinks_and_waits_for_a_new_code(open_edge: Site, rows: Any) -> None:

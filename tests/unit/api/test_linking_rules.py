@@ -38,7 +38,32 @@ ASKED = {"running": True, "starts": 2}
 def test_a_link_is_begun_when_nothing_else_would(
     status: S | None, wanted: dict[str, Any], state: dict[str, Any], starts: bool
 ) -> None:
-    assert needs_start(seen(status, wanted=wanted, **state)) is starts
+    assert needs_start(seen(status, wanted=wanted, **state), now()) is starts
+
+
+@pytest.mark.parametrize(
+    ("age_s", "reason", "seen_starts", "starts"),
+    [
+        pytest.param(10, "connect_failed", 2, True, id="for whoever asks it is tried at once"),
+        pytest.param(1, "connect_failed", 2, False, id="not within seconds"),
+        pytest.param(10, "connect_failed", 1, False, id="it is asked for already"),
+        pytest.param(10, "replaced", 2, False, id="another pause is kept"),
+    ],
+)
+@pytest.mark.parametrize("status", [S.STARTING, S.RECONNECTING])
+def test_an_attempt_that_reached_nothing_is_repeated_for_whoever_asks(
+    status: S, age_s: int, reason: str, seen_starts: int, starts: bool
+) -> None:
+    at = now()
+    waiting = seen(
+        status,
+        wanted=ASKED,
+        reason=reason,
+        seen_starts=seen_starts,
+        seen_version=1,
+        updated_at=at - timedelta(seconds=age_s),
+    )
+    assert needs_start(waiting, at) is starts
 
 
 @pytest.mark.parametrize(
@@ -55,6 +80,10 @@ def test_a_link_is_begun_when_nothing_else_would(
         (S.FAILED, {"seen_starts": 2}, True),
         (S.FAILED, {"seen_starts": 1}, False),
         (S.BANNED, {"seen_starts": 2}, True),
+        (S.STARTING, {"seen_starts": 2, "seen_version": 1, "reason": "connect_failed"}, True),
+        (S.STARTING, {"seen_starts": 2, "reason": "connect_failed"}, False),
+        (S.STARTING, {"seen_starts": 1, "reason": "connect_failed"}, False),
+        (S.RECONNECTING, {"seen_starts": 2, "reason": "dropped"}, False),
         (S.STOPPED, {"seen_starts": 2}, False),
     ],
 )

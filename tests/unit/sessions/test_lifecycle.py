@@ -10,6 +10,7 @@ import pytest
 
 from libs.contracts.events import SessionStatus as S
 from libs.contracts.records import LinkedNumber, SessionRecord, SessionState
+from libs.contracts.stages import stage_of
 from services.sessions import lifecycle
 from services.sessions.engines import base as engine
 from services.sessions.lifecycle import Next
@@ -117,6 +118,44 @@ def test_a_logout_ends_the_starts_before_it_and_not_those_after(running: bool, b
     out = lifecycle.after_logout(step.state, deleted=False, confirmed=True).state
     following = lifecycle.next_wish(out, wanted, NOW)
     assert (following is not None and following.then is Next.OPEN) is begins
+
+
+@pytest.mark.parametrize(
+    ("now_is", "cause", "tell"),
+    [
+        pytest.param({}, "dns", "starting", id="the first failure"),
+        pytest.param({"reason": "connect_failed", "cause": "dns"}, "dns", None, id="the same again"),
+        pytest.param({"reason": "connect_failed", "cause": "dns"}, "timeout", "starting", id="another cause"),
+    ],
+)
+def test_a_link_that_does_not_reach_whatsapp_says_so(now_is: dict[str, Any], cause: str, tell: str | None) -> None:
+    event = engine.Disconnected(**EVENT, reason="connect_failed", cause=cause)
+    step = lifecycle.on_event(state(status=S.STARTING, **now_is), event, NOW)
+    assert step is not None
+    assert (step.tell, step.state.status, step.state.reason, step.state.cause) == (
+        *(tell, S.STARTING, "connect_failed"),
+        cause,
+    )
+    assert lifecycle.start(step.state).state.cause is None
+
+
+def test_a_change_lets_what_could_not_reach_whatsapp_try_at_once() -> None:
+    waiting = state(
+        status=S.STARTING, reason="connect_failed", cause="proxy_refused", next_attempt_at=NOW + timedelta(minutes=1)
+    )
+    step = lifecycle.next_wish(waiting, wish(version=2), NOW)
+    assert step is not None
+    assert (step.tell, step.state.reason, step.state.cause) == ("updated", None, None)
+    assert lifecycle.is_due(step.state, NOW)
+    assert lifecycle.next_wish(step.state, wish(version=2), NOW) is None
+
+
+def test_a_phone_that_has_scanned_is_told_apart_from_a_login() -> None:
+    paired = lifecycle.on_event(state(status=S.QR_READY), engine.Paired(**EVENT, jid=JID, lid="1@lid", name="A"), NOW)
+    login = lifecycle.start(state(linked=True))
+    assert paired is not None
+    assert stage_of(paired.state.status, paired.state.reason) == "keys"
+    assert stage_of(login.state.status, login.state.reason) == "reaching"
 
 
 ON = {"status": S.CONNECTED, "linked": True}
