@@ -164,8 +164,13 @@ class Quote(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defa
     """The number (digits) of ours that wrote it: once another is linked, it is named as any other author."""
 
 
+EVERYBODY = "all"
+"""Stands among mentions for everybody in the group."""
+
+
 class Context(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What a message refers to besides what it says. `mentions` are JIDs; the text holds `@<digits>` for each."""
+    """What a message refers to besides what it says. `mentions` are JIDs, for each of which the text
+    holds `@<digits>`; or `EVERYBODY` alone: all who are in the group when the message leaves."""
 
     quote: Quote | None = None
     mentions: list[str] = []

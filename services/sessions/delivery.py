@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from libs.contracts.calls import Deliver, DeliverAnswer, Delivered, NotDelivered
-from libs.contracts.content import Read
+from libs.contracts.content import EVERYBODY, Read
 from libs.contracts.errors import SendError
 from services.sessions.engines import base as engine
 from services.sessions.moments import moment_of
@@ -57,6 +57,7 @@ def request_of(call: Deliver, number: str | None = None, *, known_only: bool = F
             session=call.session_id, chat=call.to, sender=call.content.sender, message_ids=call.content.wa_ids
         )
     context = call.context
+    is_everybody = context is not None and EVERYBODY in context.mentions
     return engine.Send(
         session=call.session_id,
         message_id=call.wa_id,
@@ -64,7 +65,8 @@ def request_of(call: Deliver, number: str | None = None, *, known_only: bool = F
         content=content_of(call.content),
         deadline_ms=int(call.deadline.timestamp() * 1000),
         quote=quote_of(context.quote, number) if context and context.quote else None,
-        mentions=context.mentions if context else [],
+        mentions=context.mentions if context and not is_everybody else [],
+        mention_all=is_everybody,
         preview=preview_of(context.preview) if context and context.preview else None,
         known_only=known_only,
     )

@@ -6,7 +6,17 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from libs.contracts.content import Contact, Content, Context, LinkPreview, Location, Poll, Quote, Reaction
+from libs.contracts.content import (
+    EVERYBODY,
+    Contact,
+    Content,
+    Context,
+    LinkPreview,
+    Location,
+    Poll,
+    Quote,
+    Reaction,
+)
 from libs.contracts.records import SessionRecord
 from services.api.context import Edge
 from services.api.errors import invalid
@@ -16,6 +26,7 @@ from services.api.media.sources import fetched_medium, inline_medium
 from services.api.media.store_media import StoredMedium
 from services.api.messages import replies, templates, vcards
 from services.api.messages.composing import media_content, text_content
+from services.api.messages.emoji import is_emoji
 from services.api.messages.jids import is_group
 from services.api.messages.new_messages import (
     AnyAddressed,
@@ -27,7 +38,6 @@ from services.api.messages.new_messages import (
     NewFromTemplate,
     NewImage,
     NewLocation,
-from services.api.messages.emoji import is_emoji
     NewMedium,
     NewPoll,
     NewReaction,
@@ -214,11 +224,20 @@ async def _context_of(edge: Edge, session: SessionRecord, body: AnyAddressed, to
         quote = await replies.quote_of(edge, row)
     mentions: list[str] = []
     if isinstance(body, NewText | NewCaptioned) and body.mentions:
-        mentions = [person.jid for person in await _people(edge, session, body.mentions, path="mentions")]
+        mentions = await _mentioned(edge, session, body.mentions, to)
     preview = await _preview_of(edge, body) if isinstance(body, NewText) and body.link_preview else None
     if quote is None and not mentions and preview is None:
         return None
     return Context(quote=quote, mentions=mentions, preview=preview)
+
+
+async def _mentioned(edge: Edge, session: SessionRecord, written: Sequence[str], to: Recipient) -> list[str]:
+    """JIDs, or EVERYBODY alone. Raises Refusal INVALID_PHONE, VALIDATION_FAILED."""
+    if EVERYBODY not in written:
+        return [person.jid for person in await _people(edge, session, written, path="mentions")]
+    if not is_group(to.jid):
+        raise invalid(f"mentions[{list(written).index(EVERYBODY)}]", "all are mentioned only in a group")
+    return [EVERYBODY]
 
 
 async def _people(edge: Edge, session: SessionRecord, written: Sequence[str], *, path: str) -> list[Recipient]:

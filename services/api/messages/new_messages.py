@@ -25,7 +25,12 @@ FileName = Annotated[str, Meta(max_length=255)]
 Caption = Annotated[str, Meta(max_length=4_096)]
 MessageId = Annotated[str, Meta(min_length=1, max_length=64)]
 Mentions = Annotated[
-    list[To], Meta(max_length=MOST_MENTIONS, description="Phone numbers or JIDs; the words hold `@<digits>` for each.")
+    list[To],
+    Meta(
+        max_length=MOST_MENTIONS,
+        description="Phone numbers or JIDs, for each of which the words hold "
+        "`@<digits>`; or `all`, in a group: everybody who is in it when the message leaves, whatever the words hold.",
+    ),
 ]
 
 

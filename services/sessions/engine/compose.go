@@ -49,10 +49,20 @@ func (s *session) compose(ctx context.Context, c *connection, r *sendRequest, to
 	return &outgoing{message: message}, nil
 }
 
-// contentRefusal says why no message was made. An error other than errContent is the key store's.
+// errAsking says that WhatsApp did not answer what had to be asked to make the message.
+type errAsking struct{ error }
+
+func (e errAsking) Unwrap() error { return e.error }
+
+// contentRefusal says why no message was made. An error other than errContent and errAsking is the key store's.
 func contentRefusal(err error) told {
 	var unfit errContent
+	var asking errAsking
 	switch {
+	case errors.Is(err, whatsmeow.ErrGroupNotFound), errors.Is(err, whatsmeow.ErrNotInGroup):
+		return &notSentReply{Reason: "group_unknown", Message: "that group does not exist, or this number is not in it"}
+	case errors.As(err, &asking):
+		return &notSentReply{Reason: "not_connected", Message: "WhatsApp did not say who is in the group"}
 	case errors.As(err, &unfit):
 		return &notSentReply{Reason: "content", Message: unfit.Error()}
 	case errors.Is(err, errFenced):
@@ -220,10 +230,17 @@ func (c *connection) withWords(ctx context.Context, chat, alternative types.JID,
 
 // contextOf is what a message refers to besides what it says; nil without a quote and mentions.
 func (c *connection) contextOf(ctx context.Context, r *sendRequest) (*waE2E.ContextInfo, error) {
-	if r.Quote == nil && len(r.Mentions) == 0 {
+	if r.Quote == nil && len(r.Mentions) == 0 && !r.MentionAll {
 		return nil, nil
 	}
 	info := &waE2E.ContextInfo{}
+	if r.MentionAll {
+		everybody, err := c.everybodyIn(ctx, r.To)
+		if err != nil {
+			return nil, err
+		}
+		info.MentionedJID = everybody
+	}
 	for _, mentioned := range r.Mentions {
 		jid, err := types.ParseJID(mentioned)
 		if err != nil || !isPerson(jid) {
@@ -244,6 +261,26 @@ func (c *connection) contextOf(ctx context.Context, r *sendRequest) (*waE2E.Cont
 	info.StanzaID, info.Participant = &r.Quote.Target, proto.String(author.String())
 	info.QuotedMessage = &waE2E.Message{Conversation: textOrEmpty(r.Quote.Text)}
 	return info, nil
+}
+
+// everybodyIn asks who is in the group now, and names them as the group does.
+func (c *connection) everybodyIn(ctx context.Context, to string) ([]string, error) {
+	group, err := types.ParseJID(to)
+	if err != nil || group.Server != types.GroupServer {
+		return nil, errContent("all are mentioned only in a group")
+	}
+	info, err := c.client.GetGroupInfo(ctx, group)
+	if err != nil {
+		return nil, errAsking{err}
+	}
+	device, everybody := c.client.Store, []string{}
+	for _, participant := range info.Participants {
+		jid := participant.JID.ToNonAD()
+		if jid != device.GetJID().ToNonAD() && jid != device.GetLID().ToNonAD() {
+			everybody = append(everybody, jid.String())
+		}
+	}
+	return everybody, nil
 }
 
 // ourselves is the JID by which chats address us.

@@ -102,6 +102,7 @@ type sendRequest struct {
 	DeadlineMS int64    `msgpack:"deadline_ms"`
 	Quote      *quote   `msgpack:"quote,omitempty"`
 	Mentions   []string `msgpack:"mentions,omitempty"`
+	MentionAll bool     `msgpack:"mention_all,omitempty"`
 	Preview    *preview `msgpack:"preview,omitempty"`
 	KnownOnly  bool     `msgpack:"known_only,omitempty"`
 }

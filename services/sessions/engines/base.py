@@ -234,6 +234,8 @@ class Send(Wire, frozen=True, kw_only=True, tag="send"):
     quote: Quote | None = None
     mentions: list[str] = []
     """JIDs."""
+    mention_all: bool = False
+    """Mention everybody who is in the group, ourselves excepted."""
     preview: Preview | None = None
     known_only: bool = False
     """WhatsApp is not to be asked about a number that is new to this link: it is answered `not_sent`, `unasked`."""

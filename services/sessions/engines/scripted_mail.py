@@ -57,10 +57,16 @@ class ScriptedMail:
         file = await self._file_of(request.content)
         if file is None and isinstance(request.content, MEDIA) and self._network.database is not None:
             return engine.NotSent(reason="media", message="there is no such file")
-        self.post(_posted(number, to, request, file), origin=socket.session)
+        self.post(_posted(number, to, request, file, self._mentioned(number, to, request)), origin=socket.session)
         if faults.use("withholdAck", number, to):
             return engine.Unknown(reason="timeout")
         return engine.Sent(at_ms=now_ms())
+
+    def _mentioned(self, number: str, to: str, request: engine.Send) -> list[str]:
+        group = self._network.groups.get(to)
+        if not request.mention_all or group is None:
+            return request.mentions
+        return [jid_of(member) for member in group.roles if member != number]
 
     def _refusal(self, number: str, to: str) -> engine.SendOutcome | None:
         if not is_group(to):
@@ -269,14 +275,14 @@ def _metadata(request: engine.Download, file: File) -> dict[str, Any]:
     return metadata
 
 
-def _posted(number: str, to: str, request: engine.Send, file: File | None) -> Posted:
+def _posted(number: str, to: str, request: engine.Send, file: File | None, mentions: list[str]) -> Posted:
     return Posted(
         id=request.message_id,
         author=number,
         to=to if is_group(to) else jid_of(to),
         content=request.content,
         quote=request.quote,
-        mentions=request.mentions,
+        mentions=mentions,
         file=file,
     )
 

@@ -89,6 +89,12 @@ async def test_a_message_goes_to_a_person_in_any_spelling_and_to_a_group(edge: E
     assert (await draft(edge, {"type": "text", "to": to, "text": "Halo"})).to == jid
 
 
+@pytest.mark.parametrize("mentions", [["all"], ["all", "628111111111"]], ids=["alone", "with others"])
+async def test_all_of_a_group_are_mentioned_whatever_the_text_says(edge: Edge, mentions: list[str]) -> None:
+    made = await draft(edge, {"type": "text", "to": "120363021234567890@g.us", "text": "Halo", "mentions": mentions})
+    assert made.context == Context(mentions=["all"])
+
+
 async def test_mentions_become_jids_each_once(edge: Edge) -> None:
     mentions = ["0811 111 1111", "628111111111", "123456789012345@lid"]
     made = await draft(edge, {"type": "text", "to": TO, "text": "@628111111111", "mentions": mentions})
@@ -128,6 +134,7 @@ async def test_a_page_inside_gives_no_preview(edge: Edge) -> None:
         pytest.param(
             {"type": "poll", "question": "?", "options": ["a", "b"], "selectable": 3}, "selectable", id="too many"
         ),
+        pytest.param({"type": "text", "text": "a", "mentions": ["all"]}, "mentions[0]", id="all of one person"),
         pytest.param({"type": "text", "text": "a", "mentions": ["12"]}, "mentions[0]", id="a wrong mention"),
         pytest.param({"type": "text", "text": "a", "mentions": ["12345@g.us"]}, "mentions[0]", id="a group mentioned"),
         pytest.param({"type": "text", "text": "a", "linkPreview": {"title": "b"}}, "linkPreview.url", id="no link"),
