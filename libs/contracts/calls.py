@@ -182,6 +182,13 @@ class GroupMember(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omi
     role: str = "member"
 
 
+class GroupInvite(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """With what somebody who may not be added can join a group by themselves."""
+
+    code: str
+    expires_at: datetime | None = None
+
+
 class Group(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """A group. `size` is told where `members` are left out, because the answer would not fit with them."""
 
@@ -190,6 +197,9 @@ class Group(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defa
     members: list[GroupMember]
     created_at: datetime | None = None
     size: int | None = None
+    codes: dict[str, int | None] | None = None
+    """Of a group that was just made: as in `ParticipantsChanged`; None from an owner of the version before."""
+    invites: dict[str, GroupInvite] = {}
 
 
 class GroupsFound(AskAnswer, frozen=True, kw_only=True, tag="GroupsFound"):
@@ -202,6 +212,8 @@ class ParticipantsChanged(AskAnswer, frozen=True, kw_only=True, tag="Participant
     """By JID: None when it was done, else WhatsApp's code (403: only by invitation, 409: in it already)."""
 
     codes: dict[str, int | None]
+    invites: dict[str, GroupInvite] = {}
+    """Of those with 403, by JID."""
 
 
 class MediaFetched(AskAnswer, frozen=True, kw_only=True, tag="MediaFetched"):

@@ -156,7 +156,7 @@ class Asks:
 
     async def _ask(self, request: engine.Request, within_s: float) -> calls.AnyAskAnswer:
         try:
-            return answer_of(await self._ports.engine.call(request, timeout_s=within_s))
+            return answer_of(await self._ports.engine.call(request, timeout_s=within_s), to=request)
         except TimeoutError:
             return failed("TIMEOUT", "WhatsApp did not answer in time.")
         except engine.EngineDown:

@@ -385,7 +385,7 @@ class Runner:
         request = engine.PairPhone(session=self.session_id, phone=wanted.phone)
         reply = await self._socket.call(request, PAIR_PHONE_TIMEOUT_S)
         if not isinstance(reply, engine.PairCodeReply):
-            _answer(wanted, failure_of(reply))
+            _answer(wanted, failure_of(reply, to=request))
             return
         expires_at = self._ports.now() + lifecycle.PAIR_CODE_FOR
         self._codes = []  # the pairing code is what is shown now

@@ -263,6 +263,39 @@ async def test_a_group_is_made_written_to_and_answers(
     assert {member["phone"] for member in listed["members"]} == {office.number, sari}
 
 
+async def test_everybody_in_a_group_is_mentioned(http: httpx.AsyncClient, office: Office, network: Network) -> None:
+    sari, budi = await network.person(), await network.person("Budi")
+    groups = f"{BASE}/sessions/{office.session}/groups"
+    group = (await http.post(groups, json={"subject": "Tim", "participants": [sari, budi]})).json()["data"]["jid"]
+    data = await sent(http, office, {"type": "text", "to": group, "text": "Rapat!", "mentions": ["all"]})
+    for person in (sari, budi):
+        (row,) = await network.arrived(person)
+        assert (row["text"], set(row["mentions"])) == ("Rapat!", {sari, budi})
+    assert (await message(http, data["messageId"]))["mentions"] == ["all"]
+
+
+async def test_who_cannot_be_added_to_a_new_group_is_told_with_an_invitation(
+    http: httpx.AsyncClient, office: Office, network: Network
+) -> None:
+    sari, shy = await network.person(), await network.person("Shy")
+    await network.called("PATCH", f"/phones/{shy}", json={"inviteOnly": True})
+    people = [sari, shy, "6281299999997"]
+    made = await http.post(f"{BASE}/sessions/{office.session}/groups", json={"subject": "Tim", "participants": people})
+    told = made.json()
+    assert told["message"] == "Group created without 2 of 3: see participants"
+    assert [(one["done"], one["code"]) for one in told["participants"]] == [(True, None), (False, 403), (False, 404)]
+    assert told["participants"][1]["invite"]["code"]
+    assert {member["phone"] for member in told["data"]["members"]} == {office.number, sari}
+
+
+async def test_an_unknown_group_is_named_as_the_reason(http: httpx.AsyncClient, office: Office) -> None:
+    body = {"type": "text", "to": "120363999999999999@g.us", "text": "Halo"}
+    answer = await http.post(f"{BASE}/sessions/{office.session}/messages", json=body, headers={"Prefer": "wait=60"})
+    assert answer.status_code == 422
+    assert answer.json()["error"] == "GROUP_NOT_FOUND"
+    assert "The group does not exist, or this number is not in it" in answer.json()["message"]
+
+
 async def _shows(network: Network, person: str, wa_id: str) -> bool:
     """Whether the phone shows it: who was added a moment ago may have to ask the sender for the group's key first."""
     return any(row["id"] == wa_id for row in await network.phones.inbox(person))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
 import msgspec
@@ -16,6 +16,7 @@ from libs.contracts.calls import (
     ChangeParticipants,
     CreateGroup,
     Group,
+    GroupInvite,
     GroupMember,
     GroupsFound,
     ListGroups,
@@ -25,24 +26,16 @@ from libs.contracts.records import SessionRecord
 from services.api.access.auth import Caller, session_for, signed_in_guard
 from services.api.chats.subjects import keep_subjects
 from services.api.context import Edge
-from services.api.errors import invalid
+from services.api.errors import invalid, language_here
 from services.api.messages.jids import is_group
 from services.api.messages.phones import Recipient, recipient_of
 from services.api.messages.recipients import recipient
 from services.api.routes.sessions import SessionRef
 from services.api.sessions.asking import asked
+from services.api.sessions.participants import UNTOLD, in_language, reason_of, without
 from services.api.times import Time, iso_or_none
 
 MOST_PARTICIPANTS = 256
-REASONS = {
-    401: "they have blocked this number",
-    403: "they only join by invitation",
-    404: "they are not on WhatsApp, or not in the group",
-    408: "they left the group a short while ago",
-    409: "they are in the group already",
-}
-"""What WhatsApp's codes for one participant mean, as whatsmeow documents them."""
-
 GroupRef = Annotated[str, PathParameter(description="The group's JID, such as 120363...@g.us.")]
 Participants = Annotated[
     list[Annotated[str, Meta(min_length=1, max_length=64)]],
@@ -88,12 +81,11 @@ class GroupView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     members: list[MemberView]
 
 
-class GroupAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """One group."""
+class InviteView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """With what a person can join by themselves: a code of WhatsApp's, to be sent to them."""
 
-    data: GroupView
-    message: str
-    success: bool = True
+    code: str
+    expires_at: Time | None
 
 
 class GroupList(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,13 +96,26 @@ class GroupList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ParticipantView(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one participant; `code` is WhatsApp's when it was not done, and `reason` what it means."""
+    """What became of one participant; `code` is WhatsApp's when it was not done, and `reason` what it means.
+
+    `invite` is there for some who only join by invitation.
+    """
 
     participant: str
     jid: str
     done: bool
     code: int | None
     reason: str | None
+    invite: InviteView | None = None
+
+
+class GroupAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The group that was made; `participants` tells of each who was asked for whether they are in it, and why not."""
+
+    data: GroupView
+    participants: list[ParticipantView]
+    message: str
+    success: bool = True
 
 
 class ParticipantsAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,7 +142,7 @@ async def list_groups(
 async def create_group(
     edge: NamedDependency[Edge], caller: NamedDependency[Caller], session_ref: SessionRef, data: JSONBody[NewGroup]
 ) -> GroupAnswer:
-    """Make a group of these people. A repeat makes another one.
+    """Make a group of these people, and tell who could not be added. A repeat makes another one.
 
     504 `NOT_CONFIRMED` says that it may have been made: list the groups before you repeat it.
     """
@@ -149,7 +154,19 @@ async def create_group(
     ask = CreateGroup(session_id=session.id, subject=data.subject.strip(), participants=list(people.values()))
     found = await asked(edge, session, ask, GroupsFound)
     await keep_subjects(edge, session, found.groups)
-    return GroupAnswer(data=_view(found.groups[0]), message="Group created")
+    group = found.groups[0]
+    shown = _participants(people, _codes_in(group, people), group.invites, "add")
+    left_out = sum(not each.done for each in shown)
+    message = without(left_out, len(shown), language_here()) if left_out else "Group created"
+    return GroupAnswer(data=_view(group), participants=shown, message=message)
+
+
+def _codes_in(group: Group, people: Mapping[str, str]) -> Mapping[str, int | None]:
+    """What WhatsApp said of each; an owner of the version before tells only who is in the group."""
+    if group.codes is not None:
+        return group.codes
+    members = {jid for member in group.members for jid in (member.jid, member.lid)}
+    return {jid: None for jid in people.values() if jid in members}
 
 
 PARTICIPANTS = "/sessions/{session_ref:str}/groups/{group:str}/participants"
@@ -203,8 +220,8 @@ async def _changed(
     ask: AnyAsk = ChangeParticipants(
         session_id=session.id, group=found.jid, action=action, participants=list(people.values())
     )
-    codes = (await asked(edge, session, ask, ParticipantsChanged)).codes
-    shown = [_participant(written, jid, jid in codes, codes.get(jid)) for written, jid in people.items()]
+    told = await asked(edge, session, ask, ParticipantsChanged)
+    shown = _participants(people, told.codes, told.invites, action)
     done = sum(each.done for each in shown)
     return ParticipantsAnswer(data=shown, message=f"Done for {done} of {len(shown)}")
 
@@ -221,13 +238,33 @@ async def _people(edge: Edge, session: SessionRecord, written: Sequence[str]) ->
     return people
 
 
-def _participant(written: str, jid: str, answered: bool, code: int | None) -> ParticipantView:
-    if not answered:
-        return ParticipantView(
-            participant=written, jid=jid, done=False, code=None, reason="WhatsApp said nothing of them"
+def _participants(
+    people: Mapping[str, str], codes: Mapping[str, int | None], invites: Mapping[str, GroupInvite], action: str
+) -> list[ParticipantView]:
+    """What became of each, in the order asked and in the language of the answer."""
+    language = language_here()
+    return [
+        ParticipantView(
+            participant=written,
+            jid=jid,
+            done=jid in codes and codes[jid] is None,
+            code=codes.get(jid),
+            reason=_reason(codes, jid, action, language),
+            invite=_invite(invites.get(jid)),
         )
-    reason = None if code is None else REASONS.get(code, "WhatsApp refused")
-    return ParticipantView(participant=written, jid=jid, done=code is None, code=code, reason=reason)
+        for written, jid in people.items()
+    ]
+
+
+def _reason(codes: Mapping[str, int | None], jid: str, action: str, language: str) -> str | None:
+    if jid not in codes:
+        return in_language(UNTOLD, language)
+    code = codes[jid]
+    return None if code is None else reason_of(code, action=action, language=language)
+
+
+def _invite(invite: GroupInvite | None) -> InviteView | None:
+    return None if invite is None else InviteView(code=invite.code, expires_at=iso_or_none(invite.expires_at))
 
 
 def _view(group: Group) -> GroupView:

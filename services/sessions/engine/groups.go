@@ -36,7 +36,7 @@ func (s *session) createGroup(r *createGroupRequest) told {
 		if err != nil {
 			return nil, err
 		}
-		return c.groupsTold(ctx, made)
+		return c.groupMade(ctx, people, own, made)
 	})
 }
 
@@ -84,7 +84,7 @@ func persons(jids []string) ([]types.JID, *failedReply) {
 	return people, nil
 }
 
-func (c *connection) groupsTold(ctx context.Context, infos ...*types.GroupInfo) (told, error) {
+func (c *connection) groupsTold(ctx context.Context, infos ...*types.GroupInfo) (*groupsReply, error) {
 	reply := &groupsReply{Groups: []group{}}
 	for _, info := range infos {
 		if info == nil {
@@ -94,8 +94,24 @@ func (c *connection) groupsTold(ctx context.Context, infos ...*types.GroupInfo) 
 		if err != nil {
 			return nil, err
 		}
-		reply.Groups = append(reply.Groups, group{info.JID.String(), info.Name, members, momentOrNil(info.GroupCreated)})
+		found := group{JID: info.JID.String(), Subject: info.Name, Members: members, CreatedMS: momentOrNil(info.GroupCreated)}
+		reply.Groups = append(reply.Groups, found)
 	}
+	return reply, nil
+}
+
+// groupMade also tells, of each who was asked for, what WhatsApp said.
+func (c *connection) groupMade(ctx context.Context, asked, own []types.JID, made *types.GroupInfo) (told, error) {
+	reply, err := c.groupsTold(ctx, made)
+	if err != nil {
+		return nil, err
+	}
+	said, err := c.codesTold(ctx, asked, own, made.Participants)
+	if err != nil {
+		return nil, err
+	}
+	found := &reply.Groups[0]
+	found.Codes, found.Invites = said.Codes, said.Invites
 	return reply, nil
 }
 
@@ -130,23 +146,30 @@ func (c *connection) personOf(ctx context.Context, participant types.GroupPartic
 	return c.forms(ctx, participant.JID, other)
 }
 
-// codesTold finds, for each JID that was asked about, what WhatsApp said of its own number; the answers may come in the
-// other form.
-func (c *connection) codesTold(ctx context.Context, asked, own []types.JID, changed []types.GroupParticipant) (told, error) {
-	said := map[types.JID]int{}
+// codesTold finds, for each JID that was asked about, what WhatsApp said of its own number: null when it was done. Those of
+// whom it said nothing are left out. The answers may come in the other form.
+func (c *connection) codesTold(ctx context.Context, asked, own []types.JID, changed []types.GroupParticipant) (*participantsReply, error) {
+	said := map[types.JID]types.GroupParticipant{}
 	for _, participant := range changed {
 		person, err := c.personOf(ctx, participant)
 		if err != nil {
 			return nil, err
 		}
-		said[person.pn], said[person.lid] = participant.Error, participant.Error
+		said[person.pn], said[person.lid] = participant, participant
 	}
-	codes := make(map[string]*int, len(asked))
+	reply := &participantsReply{Codes: map[string]*int{}, Invites: map[string]invite{}}
 	for i, jid := range asked {
-		codes[jid.String()] = nil
-		if code := said[own[i]]; code != 0 {
-			codes[jid.String()] = &code
+		participant, known := said[own[i]]
+		switch {
+		case !known:
+		case participant.Error == 0:
+			reply.Codes[jid.String()] = nil
+		default:
+			reply.Codes[jid.String()] = &participant.Error
+			if request := participant.AddRequest; request != nil && request.Code != "" {
+				reply.Invites[jid.String()] = invite{request.Code, momentOrNil(request.Expiration)}
+			}
 		}
 	}
-	return &participantsReply{Codes: codes}, nil
+	return reply, nil
 }

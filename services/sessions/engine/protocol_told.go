@@ -26,6 +26,7 @@ type failedReply struct {
 	Type    string `msgpack:"type"`
 	Code    string `msgpack:"code"`
 	Message string `msgpack:"message"`
+	Status  int    `msgpack:"status,omitempty"` // WhatsApp's own code, of a refusal
 }
 
 type pairCodeReply struct {
@@ -69,10 +70,18 @@ type groupMember struct {
 }
 
 type group struct {
-	JID       string        `msgpack:"jid"`
-	Subject   string        `msgpack:"subject"`
-	Members   []groupMember `msgpack:"members"`
-	CreatedMS *int64        `msgpack:"created_ms"`
+	JID       string            `msgpack:"jid"`
+	Subject   string            `msgpack:"subject"`
+	Members   []groupMember     `msgpack:"members"`
+	CreatedMS *int64            `msgpack:"created_ms"`
+	Codes     map[string]*int   `msgpack:"codes,omitempty"`
+	Invites   map[string]invite `msgpack:"invites,omitempty"`
+}
+
+// invite lets somebody who may not be added join by themselves.
+type invite struct {
+	Code      string `msgpack:"code"`
+	ExpiresMS *int64 `msgpack:"expires_ms"`
 }
 
 type groupsReply struct {
@@ -81,8 +90,9 @@ type groupsReply struct {
 }
 
 type participantsReply struct {
-	Type  string          `msgpack:"type"`
-	Codes map[string]*int `msgpack:"codes"`
+	Type    string            `msgpack:"type"`
+	Codes   map[string]*int   `msgpack:"codes"`
+	Invites map[string]invite `msgpack:"invites,omitempty"`
 }
 
 type downloadedReply struct {
@@ -175,6 +185,7 @@ type disconnectedEvent struct {
 	Type   string `msgpack:"type"`
 	origin `msgpack:",inline"`
 	Reason string `msgpack:"reason"`
+	Cause  string `msgpack:"cause,omitempty"`
 }
 
 type loggedOutEvent struct {
@@ -185,7 +196,6 @@ type loggedOutEvent struct {
 
 type replacedEvent struct {
 	Type   string `msgpack:"type"`
-	Cause  string `msgpack:"cause,omitempty"`
 	origin `msgpack:",inline"`
 }
 

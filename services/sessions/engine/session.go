@@ -295,7 +295,12 @@ func failure(err error) *failedReply {
 	if errors.As(err, &network) {
 		return &failedReply{Code: "timeout", Message: "WhatsApp could not be reached"}
 	}
-	return &failedReply{Code: "refused", Message: "WhatsApp refused: " + scrub(err.Error())}
+	reply := &failedReply{Code: "refused", Message: "WhatsApp refused: " + scrub(err.Error())}
+	var refusal *whatsmeow.IQError
+	if errors.As(err, &refusal) {
+		reply.Status = refusal.Code
+	}
+	return reply
 }
 
 func textOrNil(text string) *string {

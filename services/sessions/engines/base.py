@@ -354,10 +354,12 @@ class Failed(Wire, frozen=True, kw_only=True, tag="failed"):
     `code`: `not_open`, `not_connected`, `fenced` (a higher fence was seen), `store`, `refused`, `limited` (asked too
     often), `bad_request`, for a download `gone` and `too_large`; when WhatsApp was asked and did not answer, so that it
     may have been done, `timeout` and `interrupted` (the connection was lost).
+    `status`: WhatsApp's own code where it refused (403, 404, 429 ...); 0 where there is none.
     """
 
     code: str
     message: str
+    status: int = 0
 
 
 class PairCodeReply(Wire, frozen=True, kw_only=True, tag="pair_code"):
@@ -417,6 +419,13 @@ class GroupMember(msgspec.Struct, frozen=True, kw_only=True):
     role: str
 
 
+class Invite(msgspec.Struct, frozen=True, kw_only=True):
+    """With what somebody who may not be added (403) can join by themselves."""
+
+    code: str
+    expires_ms: int | None = None
+
+
 class Group(msgspec.Struct, frozen=True, kw_only=True):
     """A group that the number is in."""
 
@@ -424,6 +433,9 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     subject: str
     members: list[GroupMember]
     created_ms: int | None
+    codes: dict[str, int | None] = {}
+    """Of a group that was just made, per asked JID: as in `participants`."""
+    invites: dict[str, Invite] = {}
 
 
 class Groups(Wire, frozen=True, kw_only=True, tag="groups"):
@@ -433,9 +445,13 @@ class Groups(Wire, frozen=True, kw_only=True, tag="groups"):
 
 
 class Participants(Wire, frozen=True, kw_only=True, tag="participants"):
-    """Per asked JID: null when it was done, else WhatsApp's code (403: only by invitation, 409: in it already)."""
+    """Per asked JID: null when it was done, else WhatsApp's code (403: only by invitation, 409: in it already).
+
+    Of whom WhatsApp said nothing, nothing is told.
+    """
 
     codes: dict[str, int | None]
+    invites: dict[str, Invite] = {}
 
 
 class Downloaded(Wire, frozen=True, kw_only=True, tag="downloaded"):
@@ -535,11 +551,14 @@ class Disconnected(Wire, frozen=True, kw_only=True, tag="disconnected"):
     """Emitted when the socket is gone (or never came up). The worker does not reconnect: send `open` again.
 
     `reason`: `dropped`, `connect_failed`, `pair_timeout`, `keepalive`, `server_error:<code>`, `store`, `fenced`.
+    `cause` says why it never came up: `dns`, `refused`, `unreachable`, `timeout`, `tls`, `answer` (of something else),
+    `cut`, `other`; at the proxy, or on the way to it, the same after `proxy_`, and `proxy_auth`.
     """
 
     session: str
     connection: int
     reason: str
+    cause: str = ""
 
 
 class LoggedOut(Wire, frozen=True, kw_only=True, tag="logged_out"):
@@ -553,14 +572,11 @@ class LoggedOut(Wire, frozen=True, kw_only=True, tag="logged_out"):
 class Replaced(Wire, frozen=True, kw_only=True, tag="replaced"):
     """Emitted when the same device connected elsewhere. The socket is closed."""
 
-    `cause` says why it never came up: `dns`, `refused`, `unreachable`, `timeout`, `tls`, `answer` (of something else),
-    `cut`, `other`; at the proxy, or on the way to it, the same after `proxy_`, and `proxy_auth`.
     session: str
     connection: int
 
 
 class Banned(Wire, frozen=True, kw_only=True, tag="banned"):
-    cause: str = ""
     """Emitted when the login was refused for a temporary ban; `until_ms` null when no end was told."""
 
     session: str

@@ -11,6 +11,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import assert_never
 
+import msgspec
+
 from services.sessions.engines import base as engine
 from services.sessions.engines.scripted_connections import COMPARED, is_answer, pair_code
 from services.sessions.engines.scripted_network import ScriptedNetwork
@@ -212,10 +214,10 @@ class ScriptedEngine:
         return engine.Done()
 
     def _create_group(self, number: str, request: engine.CreateGroup) -> engine.Reply:
-        others = [self.network.number_of(jid) for jid in request.participants]
-        there = [other for other in others if other != number and self.network.is_on_whatsapp(other)]
-        group = self.network.make_group(request.subject, [number, *dict.fromkeys(there)])
-        return engine.Groups(groups=[group.wire()])
+        codes = {jid: self.network.why_not_added(self.network.number_of(jid)) for jid in request.participants}
+        there = [self.network.number_of(jid) for jid, code in codes.items() if code is None]
+        group = self.network.make_group(request.subject, [number, *(each for each in there if each != number)])
+        return engine.Groups(groups=[msgspec.structs.replace(group.wire(), codes=codes)])
 
     def _change_participants(self, number: str, request: engine.ChangeParticipants) -> engine.Reply:
         group = self.network.groups.get(request.group)

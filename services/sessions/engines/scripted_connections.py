@@ -86,12 +86,16 @@ class Connections:
     def change_member(self, group: Group, jid: str, action: str) -> int | None:
         """Change one person's part in a group; None when it was done, else WhatsApp's code."""
         number = self.number_of(jid)
+        if action == "add" and (code := self.why_not_added(number)) is not None:
+            return code
+        return group.change(number, action) if self.is_on_whatsapp(number) else 404
+
+    def why_not_added(self, number: str) -> int | None:
+        """WhatsApp's code for somebody who cannot be in a group; None for somebody who can."""
         if not self.is_on_whatsapp(number):
             return 404
         phone = self.phones.get(number)
-        if action == "add" and phone is not None and phone.invite_only:
-            return 403
-        return group.change(number, action)
+        return 403 if phone is not None and phone.invite_only else None
 
     # --- Connections --------------------------------------------------------------------------------------------------
 

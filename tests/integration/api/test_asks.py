@@ -6,6 +6,7 @@ import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import nats
 import pytest
 
@@ -16,6 +17,7 @@ from libs.contracts.calls import (
     CheckNumbers,
     CreateGroup,
     Group,
+    GroupInvite,
     GroupMember,
     GroupsFound,
     NumbersChecked,
@@ -111,6 +113,43 @@ async def test_a_group_is_made_of_people(site: Site, session_id: str, streams: s
     assert answer.status_code == 200, answer.text
     assert answer.json()["data"]["jid"] == GROUP
     assert asked == [CreateGroup(session_id=session_id, subject="Tim", participants=[SARI, BUDI])]
+
+
+@pytest.mark.parametrize(
+    ("language", "reasons", "message"),
+    [
+        pytest.param(
+            "en",
+            [None, "they only join by invitation", "they are not on WhatsApp", "WhatsApp refused them (code 421)"],
+            "Group created without 4 of 5: see participants",
+            id="English",
+        ),
+        pytest.param(
+            "id",
+            [None, "mereka hanya bergabung lewat undangan", "mereka tidak ada di WhatsApp"],
+            "Grup dibuat tanpa 4 dari 5: lihat participants",
+            id="Indonesian",
+        ),
+    ],
+)
+async def test_who_could_not_be_added_to_a_new_group_is_told(
+    site: Site, session_id: str, streams: str, language: str, reasons: list[str | None], message: str
+) -> None:
+    numbers = ["08111111111", "08222222222", "08333333333", "08444444444", "08555555555"]
+    jids = [f"62{number[1:]}@s.whatsapp.net" for number in numbers]
+    codes = dict(zip(jids, [None, 403, 404, 421], strict=False))
+    invite = GroupInvite(code="abc", expires_at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
+    made = msgspec.structs.replace(group(), codes=codes, invites={jids[1]: invite})
+    async with owner(streams, GroupsFound(groups=[made])):
+        body, wanted = {"subject": "Tim", "participants": numbers}, {"Accept-Language": language}
+        answer = await site.call("POST", f"/sessions/{session_id}/groups", json=body, headers=wanted)
+    told = answer.json()
+    assert answer.status_code == 200, answer.text
+    assert told["message"] == message
+    assert [one["done"] for one in told["participants"]] == [True, False, False, False, False]
+    assert [one["reason"] for one in told["participants"]][: len(reasons)] == reasons
+    assert told["participants"][1]["invite"] == {"code": "abc", "expiresAt": "2026-01-02T03:04:05.000Z"}
+    assert told["participants"][4]["reason"] in ("WhatsApp said nothing of them", "WhatsApp tidak menyebut mereka")
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,28 @@ def test_what_failed_says_so_in_our_words(code: str) -> None:
     assert "0x7f" not in failure.detail
 
 
+ADD = engine.ChangeParticipants(session="s", group="1@g.us", action="add", participants=[])
+PAIR = engine.PairPhone(session="s", phone="1")
+
+
+@pytest.mark.parametrize(
+    ("status", "to", "says"),
+    [
+        pytest.param(403, ADD, "not an administrator", id="a group of others"),
+        pytest.param(404, ADD, "no such group", id="a group that is not there"),
+        pytest.param(429, PAIR, "no more codes", id="too many codes"),
+        pytest.param(403, PAIR, "(code 403)", id="of no code of its own"),
+        pytest.param(429, None, "limits how often", id="too often"),
+        pytest.param(421, None, "WhatsApp refused this (code 421).", id="a code not known here"),
+        pytest.param(0, None, "WhatsApp refused this.", id="by an engine of the version before"),
+    ],
+)
+def test_a_refusal_says_why_in_our_words(status: int, to: engine.Request | None, says: str) -> None:
+    answer = answer_of(engine.Failed(code="refused", message="item-not-found", status=status), to=to)
+    assert isinstance(answer, calls.AskFailed)
+    assert (answer.code, says in answer.detail) == ("REFUSED", True)
+
+
 @pytest.mark.parametrize(
     "reply", [None, engine.Pong(open_sessions=1), engine.Failed(code="new", message="x")], ids=["none", "odd", "new"]
 )
