@@ -24,8 +24,9 @@ async def export_messages(
 ) -> Stream:
     """The messages as CSV or as JSON lines, newest first, by the same filters as the list.
 
-    A connection that ends early leaves a file that is cut; a cell that a spreadsheet would take for a formula begins
-    with an apostrophe in the CSV file, and is as it was in JSON lines.
+    A connection that ends early leaves a file that is cut. In the CSV file, what a spreadsheet would take for a number,
+    a date or a formula begins with an apostrophe: a program takes one apostrophe off a cell's beginning. Behind `;`, a
+    tab or a line's end an apostrophe disarms a formula too. JSON lines hold every text as it was.
     """
     first = await edge.exporter.first_page(wanted)
     return Stream(
