@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from libs.contracts.errors import ApiError
+from services.api.translations import in_indonesian
 
 LANGUAGES = ("en", "id")
 
@@ -250,7 +251,9 @@ def sentence(code: ApiError, language: str, params: dict[str, object]) -> str:
     """The sentence of this code in `en` or `id`; a parameter that is a Phrase is put in that language too."""
     row = SENTENCES[code]
     said = {name: each.in_language(language) if isinstance(each, Phrase) else each for name, each in params.items()}
-    return (row.id if language == "id" else row.en).format_map(_Named(said))
+    if language != "id":
+        return row.en.format_map(_Named(said))
+    return row.id.format_map(_Named({name: in_indonesian(value) for name, value in said.items()}))
 
 
 def language_of(accept_language: str) -> str:
