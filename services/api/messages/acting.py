@@ -14,7 +14,7 @@ from libs.contracts.records import MessageRow, SessionRecord
 from libs.runtime.bus import PublishUnclear, StreamFull
 from services.api.context import Edge
 from services.api.errors import Refusal, unavailable
-from services.api.live.hub import Watch, WatchedFrame
+from services.api.live.hub import Watch
 from services.api.messages import numbers, store_messages
 from services.api.messages.finding import message_of
 from services.api.messages.jids import is_group

@@ -395,8 +395,8 @@ class NotSent(Wire, frozen=True, kw_only=True, tag="not_sent"):
 
     `reason`: `not_open`, `not_connected`, `not_on_whatsapp`, `store`, `fenced`, `media` (missing or unreadable),
     `media_too_large`, `group_unknown` (or this number is not in it), `recipient` (no kind of address), `content`;
-    `limited` and `lookup` (WhatsApp limits questions about recipients; it refused one or did not answer, by `code` if it
-    gave one), `unasked` (see `Send.known_only`), `uploading` and `upload` (the medium is on its way to WhatsApp; its
+    `limited` and `lookup` (WhatsApp limits questions about recipients; it refused one or did not answer, by `code` if
+    it gave one), `unasked` (see `Send.known_only`), `uploading` and `upload` (the medium is on its way to WhatsApp; its
     upload failed), `busy` (the message before is still in flight).
     """
 
