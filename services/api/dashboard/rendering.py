@@ -23,6 +23,7 @@ from services.api.dashboard.words import LANGUAGES, NAMES, Language
 from services.api.live.filters import Cursor
 from services.api.sentences import language_of
 from services.api.times import iso
+from services.api.translations import in_indonesian
 
 TEMPLATES = Path(__file__).parent / "templates"
 THEMES = ("merpati", "merpati-dark")
@@ -59,7 +60,13 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters: dict[str, Any] = {"json": _json, "phone": grouped_phone, "thousands": thousands, "bytes": byte_size}
+    filters: dict[str, Any] = {
+        "json": _json,
+        "phone": grouped_phone,
+        "thousands": thousands,
+        "bytes": byte_size,
+        "told": told,
+    }
     everywhere: dict[str, Any] = {
         "services": SERVICES,
         "platform_group": PLATFORM,
@@ -223,6 +230,14 @@ def byte_size(number: int, language: str) -> str:
         size, unit = size / KILO, unit + 1
     text = f"{size:.0f}" if unit == 0 or size >= 100 else f"{size:.1f}"
     return f"{text.replace('.', ',') if language == 'id' else text} {UNITS[unit]}"
+
+
+def told(reason: str | None, language: str) -> str:
+    """What another service told in English, in this language; empty where it is not known in it."""
+    if reason is None or language == "en":
+        return reason or ""
+    said = str(in_indonesian(reason))
+    return "" if said == reason else said
 
 
 def _json(value: Any) -> str:

@@ -7,6 +7,8 @@ import pytest
 from libs.contracts.errors import ApiError
 from services.api.sentences import sentence
 from services.api.translations import INDONESIAN
+from services.sender.numbers import NEVER_KNOWN
+from services.sender.rows import REASONS, TOO_LATE
 from services.sessions.answers import FAILURES, IN_GROUPS, OF_CODES
 from services.sessions.delivery import NOT_SENT
 
@@ -15,6 +17,9 @@ TOLD = [
     *(detail for _, detail in FAILURES.values()),
     *IN_GROUPS.values(),
     *OF_CODES.values(),
+    *REASONS.values(),
+    TOO_LATE,
+    NEVER_KNOWN,
 ]
 
 
@@ -27,6 +32,7 @@ def test_what_sessions_tell_is_known_in_indonesian(detail: str) -> None:
     ("reason", "says"),
     [
         ("This number is not on WhatsApp", "Pesan gagal: Nomor ini tidak ada di WhatsApp."),
+        ("WhatsApp refused the message (code 479)", "Pesan gagal: WhatsApp menolak pesan ini (kode 479)."),
         ("something new", "Pesan gagal: something new."),
     ],
 )

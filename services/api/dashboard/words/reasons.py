@@ -1,4 +1,4 @@
-"""Why a message failed, by the code of its error; English pages show the stored detail, which says more."""
+"""Why a message failed, by the code of its error: for details that are not known in the page's language."""
 
 WORDS: dict[str, tuple[str, str]] = {
     "reason.NOT_CONNECTED": ("The device is not connected.", "Perangkat tidak terhubung."),
@@ -7,6 +7,28 @@ WORDS: dict[str, tuple[str, str]] = {
         "WhatsApp tidak pernah memberi tahu apakah pesan diterima.",
     ),
     "reason.NOT_ON_WHATSAPP": ("This number is not on WhatsApp.", "Nomor ini tidak ada di WhatsApp."),
+    "reason.GROUP_NOT_FOUND": (
+        "The group does not exist, or this number is not in it.",
+        "Grup tidak ada, atau nomor ini bukan anggotanya.",
+    ),
+    "reason.RECIPIENT_REFUSED": (
+        "This is no address that messages can be sent to.",
+        "Alamat ini tidak dapat dikirimi pesan.",
+    ),
+    "reason.MEDIA_TOO_LARGE": ("The file is too large to be sent.", "Berkas terlalu besar untuk dikirim."),
+    "reason.OTHER_NUMBER": (
+        "It belongs to a number that was linked before.",
+        "Ini milik nomor yang dulu tertaut.",
+    ),
+    "reason.LOOKUP_LIMITED": (
+        "WhatsApp limits how many numbers may be looked up.",
+        "WhatsApp membatasi jumlah nomor yang boleh diperiksa.",
+    ),
+    "reason.LOOKUP_FAILED": (
+        "WhatsApp did not say how this recipient is reached.",
+        "WhatsApp tidak memberi tahu cara menghubungi penerima ini.",
+    ),
+    "reason.NOT_UPLOADED": ("WhatsApp did not take the file.", "WhatsApp tidak menerima berkasnya."),
     "reason.CONTENT_REFUSED": ("This content cannot be sent.", "Isi ini tidak dapat dikirim."),
     "reason.MEDIA_MISSING": (
         "The media file is missing or could not be read.",
