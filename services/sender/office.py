@@ -14,7 +14,7 @@ from services.sender.customers import Customers
 from services.sender.depths import Depths
 from services.sender.gate import Manners
 from services.sender.groups import GroupCommit
-from services.sender.lanes import Terms
+from services.sender.lane_context import Terms
 from services.sender.ledger import Booking
 from services.sender.notices import Notices
 from services.sender.store import Change, Insertion, Store, Ways
