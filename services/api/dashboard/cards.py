@@ -8,8 +8,10 @@ import msgspec
 
 from libs.contracts.events import SessionStatus
 from libs.contracts.records import Pacing
+from libs.contracts.stages import CONNECT_FAILED
 from services.api.dashboard.rendering import Clock
 from services.api.dashboard.words import Say
+from services.api.sessions.reasons import why
 from services.api.sessions.store_sessions import Queue, Seen
 from services.api.sessions.views import CONNECTED
 
@@ -84,8 +86,8 @@ def advice_on(seen: Seen, say: Say, clock: Clock) -> str:
     if status is SessionStatus.STOPPED:
         return say("advice.unlinked") if state is not None and not state.linked else ""
     if status not in NEEDS_A_PERSON:
-        return ""
+        is_unreached = state is not None and state.reason == CONNECT_FAILED
+        return say("advice.connect_failed", reason=why(state, clock.language)) if is_unreached else ""
     if status is SessionStatus.RESTRICTED and state is not None and state.resume_at is not None:
         return say("advice.restricted_until", until=clock.moment(state.resume_at))
-    reason = state.reason if state is not None and state.reason else status.value
-    return say(f"advice.{status.value}", reason=reason)
+    return say(f"advice.{status.value}", reason=why(state, clock.language) or status.value)
