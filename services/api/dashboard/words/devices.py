@@ -138,7 +138,6 @@ WORDS: dict[str, tuple[str, str]] = {
     "link.step_3": ("Point the camera at this code.", "Arahkan kamera ke kode ini."),
     "link.waiting": ("Asking WhatsApp for a code …", "Meminta kode ke WhatsApp …"),
     "link.code": ("QR code to scan with WhatsApp", "Kode QR untuk dipindai dengan WhatsApp"),
-    "link.again": ("Ask for a new code", "Minta kode baru"),
     "link.simulate": ("Scan with a simulated phone", "Pindai dengan ponsel simulasi"),
     "link.linked": ("Linked", "Tertaut"),
     "link.linked_lead": ("The device is connected and can send.", "Perangkat terhubung dan bisa mengirim."),

@@ -1,13 +1,15 @@
-// The link dialog: a code that renews itself, a code by number, a passkey, and the end of it all by the live stream.
+// The link dialog: a code that renews itself, a code by number, a passkey, and how far the link is, by the live stream.
 import { call } from "./calls.js";
 import { countdown } from "./countdown.js";
 import { leavePasskey, showPasskey } from "./passkeys.js";
 import { all, api, find, say } from "./page.js";
+import { fallAt, standAt, why } from "./stages.js";
 import { toast } from "./toasts.js";
 
 const CLOSES_AFTER_MS = 1800;
 const LOOKS_AGAIN_MS = 2000; // when a code is over and the stream has brought no other
 
+const RETRY = "js.link.retry";
 const ENDS = { "": "js.link.nobody", qr_expired: "js.link.nobody", passkey_expired: "js.passkey.over" };
 
 const dialog = find("#link");
@@ -15,13 +17,11 @@ const place = (name) => find(`[data-${name}]`, dialog);
 let session = null;
 let stop = () => {};
 let looking = 0;
-let heard = 0; // how much the stream has told of the link: an answer that was asked for before may be older
+let heard = 0; // what was told of the link or asked: the answer to an earlier question may be older than that
 
 dialog.addEventListener("dialog-open", ({ detail }) => {
   session = { id: detail.id, name: detail.name };
   place("simulate").hidden = !detail.scannable;
-  place("pair-code").hidden = true;
-  step("ways");
   way("code");
   ask();
   passkey();
@@ -34,44 +34,82 @@ dialog.addEventListener("close", () => {
   clearTimeout(looking);
 });
 
+const ACTS = {
+  "session.starting": under,
+  "session.connecting": under,
+  "session.reconnecting": under,
+  "session.qr": ({ qr, expiresAt }) => code(qr, expiresAt),
+  "session.pair_code": ({ pairCode, expiresAt }) => pairCode && pair(pairCode, expiresAt),
+  "session.passkey": ({ reason }) => passkey(reason === "refused"),
+  "session.connected": linked,
+  "session.restricted": linked,
+  "session.stopped": ended,
+  "session.logged_out": ended,
+  "session.failed": ended,
+  "session.banned": ended,
+};
+
 document.addEventListener("live-frame", ({ detail: frame }) => {
   if (!session || frame.sessionId !== session.id) return;
-  const { qr, expiresAt, reason, pairCode } = frame.data;
-  const act = {
-    "session.qr": () => code(qr, expiresAt),
-    "session.pair_code": () => pairCode && pair(pairCode, expiresAt),
-    "session.connected": linked,
-    "session.passkey": () => passkey(reason === "refused"),
-    "session.stopped": () => ended(reason),
-    "session.failed": () => ended(reason),
-    "session.banned": () => ended(reason),
-  }[frame.type];
+  const act = ACTS[frame.type];
   if (act && frame.type !== "session.pair_code") heard += 1;
-  act?.();
+  act?.(frame.data);
 });
 
 async function ask() {
   const asked = session;
-  const before = heard;
-  qr("waiting");
+  const before = (heard += 1);
+  reaching();
   try {
     const { data } = await call("GET", `${api}/sessions/${session.id}/qr?wait=20`);
-    if (asked !== session || heard !== before) return;
-    if (data.hasQR) code(data.qr, data.expiresAt);
-    else if (data.status === "connected") linked();
-    else if (data.status !== "connecting") ended();
-    else await passkey();
+    if (asked === session && heard === before) await show(data);
   } catch (refused) {
-    if (asked === session) toast("error", refused.message), ended(refused.message);
+    if (asked === session && heard === before) fail(refused.message, refused.code === "SESSION_BANNED" ? "" : RETRY);
   }
+}
+
+// What GET /qr has answered.
+async function show(data) {
+  if (data.hasQR) code(data.qr, data.expiresAt);
+  else if (data.stage === "connected") linked();
+  else if (data.stage === "passkey") await passkey();
+  else if (data.stage === "code") standAt("code");
+  else if (data.stage) under(data);
+  else ended(data);
 }
 
 // Another code in the place of what WhatsApp waits for now.
 async function begin() {
   await call("POST", `${api}/sessions/${session.id}/restart`);
-  leavePasskey();
-  step("ways");
   ask();
+}
+
+// On the way to WhatsApp: `message` is the API's own sentence for the reason; a frame has none.
+function under({ stage, reason, cause, message }) {
+  if (stage === "keys") keys();
+  else if (reason === "connect_failed") reaching(say("js.link.goes_on", { reason: message ?? why(reason, cause) }));
+  else reaching();
+}
+
+// `problem`: why WhatsApp is not reached. The dialog goes on listening: the stream tells an attempt that succeeds later.
+function reaching(problem) {
+  rest("ways");
+  place("pair-code").hidden = true;
+  qr(problem ? "ended" : "waiting");
+  standAt("reaching", { problem, again: RETRY });
+}
+
+function keys() {
+  rest("keys");
+  standAt("keys");
+}
+
+// Nothing is counted down any more, and no passkey is asked for.
+function rest(which) {
+  stop();
+  clearTimeout(looking);
+  leavePasskey();
+  step(which);
 }
 
 function code(picture, expiresAt) {
@@ -79,25 +117,29 @@ function code(picture, expiresAt) {
   step("ways");
   find("img", dialog).src = picture;
   qr("code");
+  standAt("code");
   clearTimeout(looking);
   stop();
   stop = countdown(expiresAt, renews, () => (looking = setTimeout(() => session && ask(), LOOKS_AGAIN_MS)));
 }
 
-function ended(reason) {
-  const why = reason ?? "";
-  stop();
-  clearTimeout(looking);
-  step("ways");
-  place("ended").textContent = say("js.link.ended", { reason: why in ENDS ? say(ENDS[why]) : why.replace(/\.$/, "") });
+function ended({ status, reason }) {
+  const told = reason ?? "";
+  if (status === "banned") fail(say("js.link.banned", { reason: why(told) }), "");
+  else if (told in ENDS) fail(say("js.link.ended", { reason: say(ENDS[told]) }), "js.link.again");
+  else fail(`${why(told)}.`, RETRY);
+}
+
+function fail(problem, again) {
+  rest("ways");
   qr("ended");
+  fallAt(problem, again);
 }
 
 function linked() {
-  stop();
-  clearTimeout(looking);
   if (step() === "linked") return;
-  step("linked");
+  rest("linked");
+  standAt("connected");
   const done = session;
   setTimeout(() => done === session && dialog.close(), CLOSES_AFTER_MS);
 }
@@ -109,6 +151,7 @@ async function passkey(isRefused = false) {
   if (asked !== session || heard !== before || data.step === "none") return;
   stop();
   step("passkey");
+  standAt("scanned");
   showPasskey(session.id, data, isRefused);
 }
 
@@ -139,6 +182,8 @@ function renews(seconds, share) {
 }
 
 function pair(text, expiresAt) {
+  step("ways");
+  standAt("code");
   place("pair-code").hidden = false;
   place("code").textContent = text;
   stop();
