@@ -83,9 +83,7 @@ async def test_the_dialog_goes_through_its_stages_to_connected(
     assert await states(dialog) == ["reaching done", "code now", "scanned next", "keys next", "connected next"]
     await fits(signed_in, dialog)
     number = await network.person()
-    await network.fault(
-        kind="loginFailure", code=503, phone=number
-    )  # else the keys are there before anybody has looked
+    await network.fault(kind="loginFailure", code=503, phone=number)  # else it is connected before anybody has looked
     try:
         await network.phones.scan(number, await code_of(person, session))
         await stands_at(dialog, "keys")
@@ -159,17 +157,61 @@ async def test_a_failure_that_was_asked_for_before_does_not_take_the_codes_place
     await expect(dialog.get_by_role("img", name="QR code")).to_be_visible()
 
 
-async def test_the_passkey_and_the_code_by_number_stand_in_the_same_stages(
+@pytest.mark.parametrize(
+    ("fault", "said", "retry"),
+    [
+        pytest.param(
+            {"code": 402, "banCode": 101, "expireS": 3600},
+            "WhatsApp has banned this number: it wrote to too many people.",
+            False,
+            id="banned",
+        ),
+        pytest.param({"code": 405}, "its operator has to update it.", True, id="outdated"),
+        pytest.param({"code": 401}, "The phone has ended the link.", True, id="unlinked"),
+    ],
+)
+async def test_a_link_that_ends_after_the_scan_says_why(
+    signed_in: Page, person: Person, network: Network, fault: dict[str, int], said: str, retry: bool
+) -> None:
+    session = await opened(signed_in, person, "Ends")
+    dialog = signed_in.get_by_role("dialog", name="Link: Ends")
+    await stands_at(dialog, "code")
+    number = await network.person()
+    await network.fault(kind="loginFailure", phone=number, **fault)
+    try:
+        await network.phones.scan(number, await code_of(person, session))
+        await stands_at(dialog, "keys", failed=True)
+    finally:
+        await network.mended()
+    await expect(dialog.get_by_role("status").filter(has_text=said)).to_be_visible()
+    await expect(dialog.get_by_role("button", name="Retry")).to_be_visible(visible=retry)
+    await expect(dialog.get_by_role("img", name="QR code")).to_be_hidden()
+
+
+async def test_a_code_that_is_typed_on_the_phone_leads_through_the_same_stages(
     signed_in: Page, person: Person, network: Network
 ) -> None:
+    await opened(signed_in, person, "Typed")
+    dialog = signed_in.get_by_role("dialog", name="Link: Typed")
+    number = await network.person()
+    await dialog.get_by_role("tab", name="By number").click()
+    await dialog.locator("[name=phone]").fill(number)
+    await dialog.get_by_role("button", name="Get a code").click()
+    code = await dialog.locator("[data-pair-code]:not([hidden]) [data-code]").inner_text()
+    await stands_at(dialog, "code")
+    await network.fault(kind="loginFailure", code=503, phone=number)
+    try:
+        await network.called("POST", f"/phones/{number}/scan", json={"pairCode": code})
+        await stands_at(dialog, "keys")
+    finally:
+        await network.mended()
+    await has_told(signed_in, "The device is connected")
+
+
+async def test_the_passkey_stands_in_the_same_stages(signed_in: Page, person: Person, network: Network) -> None:
     await signed_in.set_viewport_size(PHONE)
     async with asked(signed_in, person, network) as (dialog, _):
         await stands_at(dialog, "scanned")
         await fits(signed_in, dialog)
         await dialog.get_by_role("button", name="Begin again with a new code").click()
-        await stands_at(dialog, "code")
-        await dialog.get_by_role("tab", name="By number").click()
-        await dialog.locator("[name=phone]").fill(await network.person())
-        await dialog.get_by_role("button", name="Get a code").click()
-        await expect(dialog.locator("[data-pair-code]")).to_be_visible()
         await stands_at(dialog, "code")
