@@ -229,6 +229,7 @@ async def test_a_replaced_connection_is_told_as_such(worker: Rig) -> None:
 async def test_an_unanswered_send_is_unknown_and_its_repeat_shows_one_message(worker: Rig) -> None:
     await worker.link("s1", OURS)
     await worker.phones.make(THEIRS)
+    await worker.phones.call("PATCH", f"/phones/{THEIRS}", deliver=False)  # a receipt would tell
     await worker.phones.call("POST", "/faults", kind="withholdAck", phone=OURS, count=1)
     request = engine.Send(
         session="s1",

@@ -44,7 +44,7 @@ func (s *session) compose(ctx context.Context, c *connection, r *sendRequest, to
 	}
 	message, err := c.composePlain(ctx, r, to)
 	if err != nil {
-		return nil, contentRefusal(err)
+		return nil, c.contentRefusal(err)
 	}
 	return &outgoing{message: message}, nil
 }
@@ -55,14 +55,14 @@ type errAsking struct{ error }
 func (e errAsking) Unwrap() error { return e.error }
 
 // contentRefusal says why no message was made. An error other than errContent and errAsking is the key store's.
-func contentRefusal(err error) told {
+func (c *connection) contentRefusal(err error) told {
 	var unfit errContent
 	var asking errAsking
 	switch {
 	case errors.Is(err, whatsmeow.ErrGroupNotFound), errors.Is(err, whatsmeow.ErrNotInGroup):
 		return &notSentReply{Reason: "group_unknown", Message: "that group does not exist, or this number is not in it"}
 	case errors.As(err, &asking):
-		return &notSentReply{Reason: "not_connected", Message: "WhatsApp did not say who is in the group"}
+		return c.notReached(asking.error)
 	case errors.As(err, &unfit):
 		return &notSentReply{Reason: "content", Message: unfit.Error()}
 	case errors.Is(err, errFenced):
@@ -77,7 +77,7 @@ func (s *session) composeMedia(ctx context.Context, c *connection, r *sendReques
 	}
 	info, err := c.contextOf(ctx, r)
 	if err != nil {
-		return nil, contentRefusal(err)
+		return nil, c.contentRefusal(err)
 	}
 	at, again, err := s.uploads.of(ctx, c, r.Content.MediaID, kind)
 	if err != nil {
@@ -269,6 +269,8 @@ func (c *connection) everybodyIn(ctx context.Context, to string) ([]string, erro
 	if err != nil || group.Server != types.GroupServer {
 		return nil, errContent("all are mentioned only in a group")
 	}
+	ctx, cancel := context.WithTimeout(ctx, lookUpPatience)
+	defer cancel()
 	info, err := c.client.GetGroupInfo(ctx, group)
 	if err != nil {
 		return nil, errAsking{err}

@@ -30,6 +30,8 @@ func (c *connection) stanzaReceived(node *waBinary.Node) {
 	switch node.Tag {
 	case "ack":
 		c.fanout.acknowledged(node)
+	case "receipt":
+		c.stanzas.received(node)
 	case "notification":
 		_, newIdentity := node.GetOptionalChildByTag("identity")
 		switch kind := node.Attrs["type"]; {

@@ -43,7 +43,7 @@ func TestWhatFailsBeforeTheStanzaIsGivenToTheSocketHasNotLeft(t *testing.T) {
 		{theirs + "@s.whatsapp.net", "usync", 500, "lookup"},
 		{group, "w:g2", 429, "limited"},
 		{group, "w:g2", 500, "lookup"},
-		{group, "w:g2", 403, "content"},
+		{group, "w:g2", 403, "group_unknown"},
 		{group, "usync", 403, "lookup"},
 	} {
 		owner.reconnect("s1", i+2) // nothing is cached
@@ -114,7 +114,7 @@ func TestNobodyIsAskedAboutANewNumberWhenThatIsNotWanted(t *testing.T) {
 func TestAWatchThatMissedAStanzaIsBelievedNoMore(t *testing.T) {
 	c := &connection{session: &session{name: "s1"}, stanzas: newStanzaWatch(), store: &keyStore{}, ctx: t.Context()}
 	ask := &waBinary.Node{Tag: "iq", Attrs: waBinary.Attrs{"id": "1"}}
-	c.stanzas.begin("A")
+	c.stanzas.begin("A", nil)
 	unknown := errors.New("what is this")
 	if got := reasonOf(c.outcomeOf("A", time.Time{}, unknown)); got != "*main.unknownReply" {
 		t.Errorf("no stanza was ever seen: %s", got)
@@ -127,11 +127,11 @@ func TestAWatchThatMissedAStanzaIsBelievedNoMore(t *testing.T) {
 	if got := reasonOf(c.outcomeOf("A", time.Time{}, unknown)); got != "*main.unknownReply" {
 		t.Errorf("it was seen: %s", got)
 	}
-	c.stanzas.begin("B")
+	c.stanzas.begin("B", nil)
 	if got := reasonOf(c.outcomeOf("B", time.Now(), nil)); got != "*main.sentReply" {
 		t.Errorf("answered though unseen: %s", got)
 	}
-	c.stanzas.begin("C")
+	c.stanzas.begin("C", nil)
 	if got := reasonOf(c.outcomeOf("C", time.Time{}, unknown)); got != "*main.unknownReply" {
 		t.Errorf("after one was missed: %s", got)
 	}
@@ -143,8 +143,9 @@ func TestAMessageIsSeenToLeaveWhileItsAckIsAwaited(t *testing.T) {
 	owner := startWorker(t, archive, sim)
 	c := owner.link(sim, "s1", ours)
 	sim.call("POST", "/phones", map[string]any{"number": theirs, "name": "friend"})
+	sim.call("PATCH", "/phones/"+theirs, map[string]any{"deliver": false}) // a receipt would end the wait
 	sim.call("POST", "/faults", map[string]any{"kind": "withholdAck", "phone": ours})
-	c.stanzas.begin("3EB01")
+	c.stanzas.begin("3EB01", func() {})
 	if c.stanzas.mayHaveLeft("3EB01") {
 		t.Fatal("it may have left before it was sent: the library's stanzas are not seen")
 	}
@@ -162,6 +163,23 @@ func TestAMessageIsSeenToLeaveWhileItsAckIsAwaited(t *testing.T) {
 	sim.call("POST", "/faults", map[string]any{"kind": "drop", "phone": ours})
 	if got := reasonOf(<-done); got != "*main.unknownReply" {
 		t.Errorf("it ended as %s", got)
+	}
+}
+
+func TestAReceiptEndsTheWaitForAnAckThatDoesNotCome(t *testing.T) {
+	sim, archive := startSimulation(t), testArchive(t)
+	owner := startWorker(t, archive, sim)
+	owner.link(sim, "s1", ours)
+	sim.call("POST", "/phones", map[string]any{"number": theirs, "name": "friend"})
+	sim.call("POST", "/faults", map[string]any{"kind": "withholdAck", "phone": ours})
+	began := time.Now()
+	for _, id := range []string{"3EB01", "3EB02"} {
+		if got := reasonOf(owner.send("s1", theirs, id, "hi")); got != "*main.sentReply" {
+			t.Errorf("%s ended as %s", id, got)
+		}
+	}
+	if took := time.Since(began); took > sendTimeout/2 {
+		t.Errorf("they kept the session for %s", took)
 	}
 }
 

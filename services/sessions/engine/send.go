@@ -190,17 +190,17 @@ func (c *connection) handOver(ctx context.Context, id string, to types.JID, mess
 	defer c.work.finish()
 	hanging := time.AfterFunc(sendHangs, func() { c.end(&disconnectedEvent{Reason: "dropped"}) })
 	defer hanging.Stop()
-	c.stanzas.begin(id)
-	defer c.stanzas.end(id)
-	ctx, giveUp := context.WithCancel(ctx)
+	sending, giveUp := context.WithCancel(ctx)
 	defer giveUp()
+	c.stanzas.begin(id, giveUp)
+	defer c.stanzas.end(id)
 	preparing := time.AfterFunc(preparePatience, func() {
 		if isPerson(to) && !c.stanzas.mayHaveLeft(id) { // the keys of a large group take their time
 			giveUp()
 		}
 	})
 	defer preparing.Stop()
-	sendCtx, release := c.store.forSending(ctx)
+	sendCtx, release := c.store.forSending(sending)
 	defer release()
 	c.fanout.begin(id, message.message)
 	response, err := c.client.SendMessage(sendCtx, to, message.message, whatsmeow.SendRequestExtra{ID: id, Timeout: sendTimeout})
@@ -234,6 +234,9 @@ func (c *connection) unreached(ctx context.Context, to types.JID) told {
 // outcomeOf names what came of a message, by whether its stanza was given to the socket.
 func (c *connection) outcomeOf(id string, at time.Time, err error) told {
 	storeBroken := c.store.broken() != nil
+	if received, proven := c.stanzas.receiptOf(id); proven && !answered(err) {
+		return &sentReply{AtMS: momentOf(received)}
+	}
 	if c.stanzas.mayHaveLeft(id) {
 		return outcome(at, err, storeBroken)
 	}

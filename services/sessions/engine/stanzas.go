@@ -5,6 +5,7 @@ package main
 import (
 	"slices"
 	"sync"
+	"time"
 
 	waBinary "go.mau.fi/whatsmeow/binary"
 )
@@ -21,17 +22,25 @@ type stanzaWatch struct {
 
 // sighting is what was seen of a message.
 type sighting struct {
-	seen  bool
-	users []string // those for whose devices it is encrypted one by one
+	seen       bool
+	users      []string // those for whose devices it is encrypted one by one
+	receivedAt time.Time
+	onReceipt  func()
 }
+
+// ackGrace is how long the ack of a message may stay away after a receipt for it: usually it is on its way.
+const ackGrace = time.Second
+
+// arrivals are the types of receipts that only who has the message sends, each of which proves that WhatsApp took it.
+var arrivals = map[string]bool{"": true, "read": true, "played": true, "inactive": true, "sender": true}
 
 func newStanzaWatch() *stanzaWatch { return &stanzaWatch{inHand: map[string]*sighting{}} }
 
-// begin watches for a message; end stops.
-func (w *stanzaWatch) begin(id string) {
+// begin watches for a message; end stops. onReceipt is called some time after a receipt for it has come.
+func (w *stanzaWatch) begin(id string, onReceipt func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.inHand[id] = &sighting{}
+	w.inHand[id] = &sighting{onReceipt: onReceipt}
 }
 
 func (w *stanzaWatch) end(id string) {
@@ -48,6 +57,38 @@ func (w *stanzaWatch) saw(node *waBinary.Node) {
 	if sight, watched := w.inHand[id]; watched && node.Tag == "message" {
 		sight.seen, sight.users = true, usersOf(node)
 	}
+}
+
+// received sees a receipt: it ends the wait for an ack that does not come.
+func (w *stanzaWatch) received(receipt *waBinary.Node) {
+	attrs := receipt.AttrGetter()
+	if !arrivals[attrs.OptionalString("type")] {
+		return
+	}
+	ids := []string{attrs.OptionalString("id")}
+	list := receipt.GetChildByTag("list")
+	for _, item := range list.GetChildren() {
+		ids = append(ids, item.AttrGetter().OptionalString("id"))
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, id := range ids {
+		if sight, watched := w.inHand[id]; watched && sight.seen && sight.receivedAt.IsZero() {
+			sight.receivedAt = attrs.UnixTime("t")
+			time.AfterFunc(ackGrace, sight.onReceipt)
+		}
+	}
+}
+
+// receiptOf tells when a message that is watched was received, if a receipt says so.
+func (w *stanzaWatch) receiptOf(id string) (at time.Time, received bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	sight, watched := w.inHand[id]
+	if !watched || sight.receivedAt.IsZero() {
+		return time.Time{}, false
+	}
+	return sight.receivedAt, true
 }
 
 func usersOf(message *waBinary.Node) (users []string) {
