@@ -61,10 +61,11 @@ class Lane:
 
     # --- What happens to it ------------------------------------------------------------------------------------------
 
-    def is_free(self, now: datetime) -> bool:
-        """Whether a message that came now would be handed over at once."""
+    def is_free(self, to: str, now: datetime) -> bool:
+        """Whether a message to this recipient that came now would be handed over at once."""
         return (
             not self._stopping
+            and not self.waiting.holds(to)
             and self._numbers is not None
             and len(self.waiting) == self.waiting.undecided
             and self._held_for is None
@@ -100,7 +101,7 @@ class Lane:
             self._held_for = (rows.FOR_RESTRICTION, self._paused_until)
         elif self._held_for is not None and len(self.waiting) <= SHOWN:
             self._show_wait()
-        else:
+        elif self.waiting.of_chat(row.to) <= SHOWN:
             self._chats.show(row.to, self._desk.now())
         if not begun:
             self._settle(self.waiting.get(row.id) or row)
@@ -138,6 +139,7 @@ class Lane:
         if row is None:
             return None
         stored = self._end(row, rows.sent(row, at, self._desk.now()))
+        self._chats.served(row.to, self._desk.now())
         if self._in_hand == message_id and self._asking is not None:
             self._asking.cancel()
         return stored
@@ -238,7 +240,10 @@ class Lane:
             self._held_for = AT_REST
             self._show_wait()
 
-    def _wait_alone(self, row: OutboxRow, wait: Wait, now: datetime) -> None:
+    def _wait_alone(self, taken: OutboxRow, wait: Wait, now: datetime) -> None:
+        row = self.waiting.get(taken.id)
+        if row is None:
+            return  # cancelled, or a receipt has come, while the gate looked
         waiting = rows.held(row, wait.reason, now, until=wait.until)
         self._change(row, rows.not_before(waiting, wait.until))
 
@@ -262,6 +267,8 @@ class Lane:
         before = self.waiting.get(taken.id)
         if before is None or self._stopping:
             return  # cancelled, or a receipt has come, meanwhile
+        if self._numbers is None:
+            return  # another number may have been linked meanwhile: the next step learns it
         if before.about is not None and await self._is_too_early_or_late(before, before.about):
             return
         if before.id == self._begun:
@@ -293,7 +300,7 @@ class Lane:
             again_at = now + timedelta(seconds=self._desk.terms.retries.first_s)
             self._change(action, rows.behind_others(action, last_order=self.waiting.last_order, due_at=again_at))
             return True
-        if await self._desk.status_of(message_id) in rows.RAISED_BY_RECEIPT:
+        if await self._desk.status_of(message_id) in rows.RAISED_BY_RECEIPT and self.waiting.get(action.id) is not None:
             code = SendError.NEVER_SENT
             self._end(action, rows.failed(action, code, rows.REASONS[code], now))
             return True
@@ -455,8 +462,11 @@ class Lane:
     def _settle(self, row: OutboxRow) -> None:
         if self._numbers is None or row.id == self._in_hand:
             return
-        after = numbers.settled(row, self._numbers, self._desk.now())
-        if after is not row:
+        is_begun = row.id == self._begun  # stored with its first attempt, which has not been made
+        known = rows.not_begun(row) if is_begun else row
+        after = numbers.settled(known, self._numbers, self._desk.now())
+        if after is not known:
+            self._begun = None if is_begun else self._begun
             self._moved(row, after)
 
     def _moved(self, before: OutboxRow, after: OutboxRow) -> asyncio.Future[None]:
@@ -477,6 +487,8 @@ class Lane:
 
     def _end(self, before: OutboxRow, after: OutboxRow) -> asyncio.Future[None]:
         self.waiting.remove(before.id)
+        if not self.waiting.of_chat(before.to):
+            self._chats.free(before.to, self._desk.now())
         self._vain.pop(before.id, None)
         self._impatience.pop(before.id, None)
         self._unwanted.discard(before.id)

@@ -71,6 +71,10 @@ class Waiting:
         """The first rows of those that certainly never left and have their turn to come, in their order."""
         return heapq.nsmallest(number, filter(self._is_to_come, self._rows.values()), key=place_of)
 
+    def of_chat(self, chat: str) -> int:
+        """How many rows go to this chat."""
+        return len(self._of_chat.get(chat, ()))
+
     def first_of_chat(self, chat: str, number: int) -> list[OutboxRow]:
         """The same of one chat."""
         found = (self._rows[message_id] for message_id in self._of_chat.get(chat, ()))
@@ -119,6 +123,12 @@ class Waiting:
         del of_chat[message_id]
         if not of_chat:
             del self._of_chat[row.to]
+            self._held.pop(row.to, None)
+            self._behind.pop(row.to, None)
+
+    def holds(self, chat: str) -> bool:
+        """Whether nothing of this chat is taken now."""
+        return chat in self._held
 
     def hold(self, chat: str, until: datetime) -> None:
         """Let nothing of this chat be taken before `until`."""

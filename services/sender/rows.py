@@ -170,13 +170,15 @@ def stuck(
     row: OutboxRow, waiting_for: str, now: datetime, *, until: datetime, code: str, detail: str, limit_s: float
 ) -> OutboxRow:
     """The row waits for its recipient, and fails for this reason when that lasts for longer than `limit_s`."""
-    give_up_at = row.give_up_at or now + timedelta(seconds=limit_s)
+    give_up_at = now + timedelta(seconds=limit_s)
+    if row.give_up_at is not None:
+        give_up_at = row.give_up_at if row.code == code else max(row.give_up_at, give_up_at)
     return held(replace(row, give_up_at=give_up_at, code=code, detail=detail), waiting_for, now, until=until)
 
 
 def not_stuck(row: OutboxRow, now: datetime) -> OutboxRow:
-    """The row waits for its recipient no longer. If it has to again, its time to give up is still the first one."""
-    return held(row, None, now) if row.waiting_for in WAITS_OF_A_CHAT else row
+    """The row waits for its recipient no longer; if it has to again, its time to give up begins anew."""
+    return held(replace(row, give_up_at=None), None, now) if row.waiting_for in WAITS_OF_A_CHAT else row
 
 
 def is_held_with_its_lane(row: OutboxRow) -> bool:

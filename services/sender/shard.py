@@ -138,7 +138,12 @@ class Shard:
         lane = self._lanes.get(row.session_id)
         if lane is None or row.due_at > now:
             return row
-        if ahead == 0 and row.credits == 0 and lane.is_free(now) and (row.expires_at is None or row.expires_at > now):
+        if (
+            ahead == 0
+            and row.credits == 0
+            and lane.is_free(row.to, now)
+            and (row.expires_at is None or row.expires_at > now)
+        ):
             return rows.handing_over(lane.bound(row))
         departure = lane.expected_departure(ahead, now)
         return row if departure is None else rows.held(row, rows.FOR_PACE, now, until=departure)

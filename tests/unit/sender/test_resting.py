@@ -48,7 +48,7 @@ async def test_what_comes_while_a_lane_rests_shows_what_it_waits_for() -> None:
     desk.subscribed = False
     lane = lane_with(desk, due_row("m1"))
     await until_shown(desk, "m1", "subscription")
-    assert not lane.is_free(desk.now())
+    assert not lane.is_free("628@s.whatsapp.net", desk.now())
     lane.put(due_row("m2", order=2))
     await until_shown(desk, "m2", "subscription")
     await lane.stop(0)
