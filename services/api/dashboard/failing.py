@@ -34,16 +34,21 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
 
 
 def is_read_by_a_person(request: Request[Any, Any, Any]) -> bool:
-    """Whether a browser asks for a page: only browsers name HTML, and nobody is shown HTML below the API's paths."""
+    """Whether a browser asks for a page: only browsers name XHTML, and below the API's paths nobody is shown one."""
     return (
         request.method in ("GET", "HEAD")
         and not PROGRAMS.match(request.url.path)
-        and "text/html" in request.headers.get("accept", "")
+        and "application/xhtml+xml" in request.headers.get("accept", "")
     )
 
 
 def unknown_page(request: Request[Any, Any, Any]) -> Response[Any]:
-    """There is no such page, in the language of its address, or else that of whoever asks."""
+    """Leads from the bare address to the dashboard; else says that there is no such page.
+
+    It says so in the language of the address, or else of whoever asks.
+    """
+    if request.url.path == "/":
+        return Redirect("/dashboard", status_code=302)
     first = request.url.path.split("/", 2)[1]
     language = language_of_path(request.url.path) if first in LANGUAGES else language_wished(request)
     return _page(request, Refusal(ApiError.ROUTE_NOT_FOUND), language)

@@ -10,7 +10,6 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 
 from services.api.dashboard.assets import FOREVER, NotBuilt
-from services.api.dashboard.failing import is_read_by_a_person
 from services.api.dashboard.rendering import GUARDS, language_wished, pages_of
 from services.api.dashboard.words import LANGUAGES
 
@@ -33,15 +32,7 @@ async def get_start(request: Request[Any, Any, Any]) -> Redirect:
     return Redirect(f"/{language_wished(request)}/dashboard/whatsapp", status_code=302)
 
 
-@get("/", include_in_schema=False)
-async def get_root(request: Request[Any, Any, Any]) -> Redirect:
-    """A browser is led to the dashboard; programs find nothing here, as before."""
-    if not is_read_by_a_person(request):
-        raise NotFoundException
-    return Redirect("/dashboard", status_code=302)
-
-
-router = Router(path="/", route_handlers=[get_asset, get_start, get_root])
+router = Router(path="/", route_handlers=[get_asset, get_start])
 
 
 def unbuilt_router(reason: NotBuilt) -> Router:

@@ -26,10 +26,13 @@ PAGES_AT_ONCE = 2
 
 BYTE_ORDER_MARK = "\ufeff"
 """By which spreadsheets know that the file is UTF-8."""
-SIGNS = "=+\\-@\uff1d\uff0b\uff0d\uff20"
-"""With which a spreadsheet takes a cell for a formula, and their full-width forms (OWASP, CSV injection)."""
-BLANKS = " \x0b\x0c\xa0\u3000\"'"
-"""What may stand before the sign."""
+SIGNS = "=+\\-@\u2212\uff1d\uff0b\uff0d\uff20"
+"""With which a spreadsheet takes a cell for a formula or a number, and other forms of them (OWASP, CSV injection)."""
+BLANKS = (
+    " \"'\x0b\x0c\xa0\u1680\u2000-\u200a\u202f\u205f\u3000"
+    "\x00-\x08\x0e-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff"
+)
+"""What may stand before the sign: blanks, quotation marks, and characters that show nothing."""
 _FORMULA = re.compile(rf"[{BLANKS}]*[{SIGNS}\t\r\n]")
 _INNER_FORMULA = re.compile(rf"(?<=[;\t\r\n])(?=[{BLANKS}]*[{SIGNS}])")
 """Where another cell begins for a spreadsheet that divides the file at `;`, as in many countries, or at tabs."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import html
 import re
+from collections.abc import Collection
 
 from libs.contracts.content import LinkPreview
 from libs.runtime import logs
@@ -38,16 +39,22 @@ def link_in(text: str) -> str | None:
     if found is None:
         return None
     link, before = found[0], text[max(0, found.start() - MOST_BEFORE) : found.start()].rpartition("\n")[2]
-    while link and _is_behind(link, before):
+    begun = _begun_in(before)
+    while link and _is_behind(link, begun):
         link = link[:-1]
     return link
 
 
-def _is_behind(link: str, before: str) -> bool:
-    """Whether the last character belongs to the text around the link; `before` is the line up to it."""
+def _begun_in(before: str) -> frozenset[str]:
+    """The marks that were begun in the line up to the link, and not ended."""
+    return frozenset(mark for mark in MARKS if _is_open(mark, before))
+
+
+def _is_behind(link: str, begun: Collection[str]) -> bool:
+    """Whether the last character belongs to the text around the link; `begun` are the marks that it may end."""
     last = link[-1]
     if last in MARKS:
-        return _is_open(last, before)
+        return last in begun
     return last in PUNCTUATION or (last in BRACKETS and link.count(last) > link.count(BRACKETS[last]))
 
 

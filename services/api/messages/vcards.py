@@ -160,11 +160,18 @@ def _property(head: str, value: str) -> Property:
     )
 
 
+_CHARSET = re.compile(
+    r"utf-?8|us-ascii|iso-8859-[0-9]{1,2}|windows-[0-9]{3,4}|cp[0-9]{3,4}|shift_jis|gb(?:2312|k|18030)|big5|euc-(?:jp|kr)",
+    re.IGNORECASE,
+)
+"""Of texts: Python knows codecs of other kinds besides, some of them slow, and some that raise what they like."""
+
+
 def _decoded(value: str, charset: str) -> str:
     raw = binascii.a2b_qp(value.encode())
     try:
-        return raw.decode(charset)
-    except (LookupError, UnicodeDecodeError):
+        return raw.decode(charset if _CHARSET.fullmatch(charset) else "utf-8")
+    except (LookupError, ValueError):
         return raw.decode("utf-8", "replace")
 
 

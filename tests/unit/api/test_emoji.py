@@ -30,6 +30,7 @@ INDONESIA, ENGLAND = "\U0001f1ee\U0001f1e9", "\U0001f3f4\U000e0067\U000e0062\U00
         pytest.param(f"{WOMAN}{ZWJ}{HEART}{AS_EMOJI}{ZWJ}\U0001f48b{ZWJ}{MAN}", id="a kiss"),
         pytest.param(f"{WOMAN}{LIGHT}{ZWJ}{HEART}{AS_EMOJI}{ZWJ}\U0001f48b{ZWJ}{MAN}{DARK}", id="of two tones"),
         pytest.param(f"\U0001faf1{LIGHT}{ZWJ}\U0001faf2{DARK}", id="a handshake of two tones"),
+        pytest.param(f"{WOMAN}{LIGHT}{ZWJ}\U0001f91d{ZWJ}{MAN}{DARK}", id="a couple of two tones"),
         pytest.param(f"\U0001f3f3{AS_EMOJI}{ZWJ}\U0001f308", id="a rainbow flag"),
         pytest.param(f"\U0001f3c3{DARK}{ZWJ}\u2642{AS_EMOJI}{ZWJ}\u27a1{AS_EMOJI}", id="running to the right"),
         pytest.param("\U0001fae8", id="a newer one"),

@@ -55,6 +55,12 @@ ROW = MessageRow(
         ("Halo\t@SUM(A1)", "Halo\t'@SUM(A1)"),
         ("Halo\n-2+3;+1", "Halo\n'-2+3;'+1"),
         ("a;;=1", "a;;'=1"),
+        ("\ufeff=1", "'\ufeff=1"),
+        ("\u200b=1", "'\u200b=1"),
+        ("\u2003=1", "'\u2003=1"),
+        ("\x1f=1", "'\x1f=1"),
+        ("\u22121", "'\u22121"),
+        ("a;\u202f=1", "a;'\u202f=1"),
     ],
 )
 def test_no_cell_is_a_formula_wherever_the_file_is_divided(text: str, shown: str) -> None:

@@ -128,6 +128,11 @@ def test_what_is_no_card_is_refused(card: str, reason: str) -> None:
     assert reason in found.reason
 
 
+@pytest.mark.parametrize("charset", ["undefined", "idna", "punycode", "utf-8\0", "zlib", "no-such-charset"])
+def test_a_charset_that_is_none_of_texts_is_read_as_utf_8(charset: str) -> None:
+    assert phones_in(f"BEGIN:VCARD\nTEL;ENCODING=QUOTED-PRINTABLE;CHARSET={charset}:=2B62811\n") == ["+62811"]
+
+
 def test_phones_are_read_of_whatever_came_in() -> None:
     assert phones_in("\ufeffBEGIN:VCARD\nTEL;X=1:+62\n 811\nitem1.TEL:tel:+2;ext=1\nTEL:\nTEL:+62811") == [
         "+62811",
