@@ -28,10 +28,12 @@ from libs.contracts.errors import ApiError
 from libs.runtime import logs
 from libs.runtime.bus import BusDown, PublishUnclear, StreamFull
 from services.api.requests import request_id, wanted_language
-from services.api.sentences import SENTENCES, language_of, sentence
+from services.api.sentences import SENTENCES, Phrase, language_of, sentence
 from services.api.taken import BODY, Taken, taken_by
+from services.api.translations import in_indonesian
 
 RETRY_AFTER_S = "2"
+MOST_REASON = 300
 CLIENT_GONE = "merpati.client_gone"
 """In a scope whose client has gone away: nobody reads the answer."""
 CLOSED_BY_CLIENT = 499
@@ -81,10 +83,15 @@ def invalid(path: str, reason: str) -> Refusal:
 
 def invalid_fields(fields: list[dict[str, str]]) -> Refusal:
     """Several refused fields; the sentence names the first."""
-    first = f"{fields[0]['path']}: {fields[0]['reason']}" if fields and fields[0]["path"] else "see details"
-    if fields and not fields[0]["path"]:
-        first = fields[0]["reason"]
-    return Refusal(ApiError.VALIDATION_FAILED, details={"fields": fields}, reason=first[:300].rstrip("."))
+    first = _named(**fields[0]) if fields else "see details"
+    return Refusal(ApiError.VALIDATION_FAILED, details={"fields": fields}, reason=first)
+
+
+def _named(path: str, reason: str) -> Phrase:
+    """What is wrong, behind the field's name."""
+    named = f"{path}: " if path else ""
+    english, indonesian = named + reason, f"{named}{in_indonesian(reason)}"
+    return Phrase(english[:MOST_REASON].rstrip("."), indonesian[:MOST_REASON].rstrip("."))
 
 
 def unavailable() -> Refusal:
@@ -179,7 +186,7 @@ def too_large(what: str, limit_bytes: int) -> Refusal:
 
 
 def _of_client_error(error: HTTPException) -> Refusal:
-    return Refusal(ApiError.VALIDATION_FAILED, details={"fields": []}, reason=error.detail[:300].rstrip("."))
+    return Refusal(ApiError.VALIDATION_FAILED, details={"fields": []}, reason=error.detail[:MOST_REASON].rstrip("."))
 
 
 def _fields_of(error: ValidationException, taken: Taken) -> list[dict[str, str]]:

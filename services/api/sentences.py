@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from libs.contracts.errors import ApiError
-from services.api.translations import in_indonesian
+from services.api.translations import in_indonesian, thing_in_indonesian
 
 LANGUAGES = ("en", "id")
 
@@ -253,7 +253,9 @@ def sentence(code: ApiError, language: str, params: dict[str, object]) -> str:
     said = {name: each.in_language(language) if isinstance(each, Phrase) else each for name, each in params.items()}
     if language != "id":
         return row.en.format_map(_Named(said))
-    return row.id.format_map(_Named({name: in_indonesian(value) for name, value in said.items()}))
+    told = {name: (thing_in_indonesian if name == "what" else in_indonesian)(value) for name, value in said.items()}
+    text = row.id.format_map(_Named(told))
+    return text[:1].upper() + text[1:]
 
 
 def language_of(accept_language: str) -> str:

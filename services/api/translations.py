@@ -1,10 +1,21 @@
-"""Reasons that other services tell in English, in Indonesian: for sentences that are built around them."""
+"""Reasons in Indonesian, found by their English words: those of the edge, of its decoders, and of other services.
+
+Reasons are told in English where they are made, and stored so; a sentence of another language translates them. `{}` in
+the English words stands for what is repeated as it is (a number, a name, what a customer wrote), `{reason}` for another
+reason of these tables, `{word}` for a word without spaces, `{number}` for digits, `{type}` and `{parameter}` for a term
+of the decoders.
+"""
 
 from __future__ import annotations
 
 import re
 
-INDONESIAN: dict[str, str] = {
+import msgspec
+
+from services.api.decoder_reasons import DECODER_REASONS, PARAMETERS, TYPES
+from services.api.own_reasons import OWN_REASONS, THINGS
+
+TOLD_BY_OTHERS: dict[str, str] = {
     "The session is not connected": "Sesi tidak terhubung",
     "This number is not on WhatsApp": "Nomor ini tidak ada di WhatsApp",
     "The group does not exist, or this number is not in it": "Grup tidak ada, atau nomor ini bukan anggotanya",
@@ -55,13 +66,55 @@ INDONESIAN: dict[str, str] = {
     "it waited here for longer than the recipients' phones carry it out": (
         "pesan menunggu di sini lebih lama daripada yang masih dilaksanakan ponsel penerima"
     ),
+    "WhatsApp did not confirm the message ({})": "WhatsApp tidak mengonfirmasi pesan ini ({})",
     "another number was linked before WhatsApp told whether it took the message": (
         "nomor lain ditautkan sebelum WhatsApp memberi tahu apakah pesan diterima"
     ),
 }
-"""By the English words without the full stop; `{}` stands for a number."""
 
-_NUMBER = re.compile(r"[0-9]+")
+INDONESIAN: dict[str, str] = {**DECODER_REASONS, **OWN_REASONS, **TOLD_BY_OTHERS}
+"""By the English words without the full stop."""
+
+_PLACE = re.compile(r"(?<!\{)\{(|reason|word|number|type|parameter)\}")
+_GROUPED = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+")
+MOST_CHARACTERS = 600
+"""Longer ones are not looked for: no reason is so long, but what a customer wrote may be."""
+MOST_NESTED = 3
+
+
+class Pattern(msgspec.Struct, frozen=True, kw_only=True):
+    """English words with places: the literal `pieces` around them, and what may stand in each (`kinds`)."""
+
+    pieces: tuple[str, ...]
+    kinds: tuple[str, ...]
+    indonesian: str
+
+    def values_in(self, words: str) -> list[str] | None:
+        """What stands in the places, or None where the words are others. Takes linear time."""
+        first, *between, last = self.pieces
+        if not words.startswith(first) or not words.endswith(last) or len(words) < len(first) + len(last):
+            return None
+        rest, values = words[len(first) : len(words) - len(last)], list[str]()
+        for piece in between:
+            value, found, rest = rest.partition(piece)
+            if not found:
+                return None
+            values.append(value)
+        values.append(rest)
+        return values if all(values) else None
+
+
+def pattern_of(english: str, indonesian: str) -> Pattern:
+    """The pattern of an entry with places."""
+    parts = _PLACE.split(english)
+    return Pattern(pieces=tuple(parts[::2]), kinds=tuple(parts[1::2]), indonesian=indonesian)
+
+
+_PATTERNS = sorted(
+    (pattern_of(english, indonesian) for english, indonesian in INDONESIAN.items() if _PLACE.search(english)),
+    key=lambda pattern: ("reason" not in pattern.kinds, -sum(map(len, pattern.pieces))),
+)
+"""Those that hold a known reason stand first, then those with the most words."""
 
 
 def in_indonesian(reason: object) -> object:
@@ -69,7 +122,52 @@ def in_indonesian(reason: object) -> object:
     if not isinstance(reason, str):
         return reason
     words = reason.removesuffix(".")
-    found = INDONESIAN.get(words) or INDONESIAN.get(_NUMBER.sub("{}", words))
-    if found is None:
-        return reason
-    return found.format(*_NUMBER.findall(words)) + reason[len(words) :]
+    found = _known(words, MOST_NESTED)
+    return reason if found is None else found + reason[len(words) :]
+
+
+def thing_in_indonesian(thing: object) -> object:
+    """What was not found, or is too large, in Indonesian."""
+    return THINGS.get(thing, thing) if isinstance(thing, str) else thing
+
+
+def _known(words: str, nested: int) -> str | None:
+    exact = INDONESIAN.get(words)
+    if exact is not None:
+        return exact.format()
+    if len(words) > MOST_CHARACTERS or nested == 0:
+        return None
+    return next((found for pattern in _PATTERNS if (found := _filled(pattern, words, nested)) is not None), None)
+
+
+def _filled(pattern: Pattern, words: str, nested: int) -> str | None:
+    values = pattern.values_in(words)
+    if values is None:
+        return None
+    said = [_value(kind, value, nested) for kind, value in zip(pattern.kinds, values, strict=True)]
+    known = [each for each in said if each is not None]
+    return pattern.indonesian.format(*known) if len(known) == len(said) else None
+
+
+def _value(kind: str, value: str, nested: int) -> str | None:
+    """What stands in a place of this kind, in Indonesian; None where it cannot stand there."""
+    match kind:
+        case "reason":
+            return _known(value, nested - 1)
+        case "word":
+            return None if " " in value else value
+        case "number":
+            return value if value.isdecimal() else None
+        case "type":
+            return _all_of(TYPES, value)
+        case "parameter":
+            return PARAMETERS.get(value)
+        case _:
+            return value.replace(",", ".") if _GROUPED.fullmatch(value) else value
+
+
+def _all_of(terms: dict[str, str], value: str) -> str | None:
+    """`str | null` as "teks atau null"; None where a term is not known."""
+    said = [terms.get(each) for each in value.split(" | ")]
+    known = [each for each in said if each is not None]
+    return " atau ".join(known) if len(known) == len(said) else None

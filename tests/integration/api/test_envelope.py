@@ -44,6 +44,34 @@ async def test_a_query_parameter_that_is_missing_is_named(site: Site) -> None:
     assert answer["details"]["fields"] == [{"path": "since", "reason": "this query parameter is needed"}]
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "body", "message"),
+    [
+        ("POST", "/sessions", {}, "name: sesi harus bernama"),
+        ("POST", "/sessions", {"name": 1}, "name: harus berupa teks atau null, bukan bilangan bulat"),
+        ("POST", "/sessions", {"name": "a/bc"}, "name: nama sesi tidak boleh berisi garis miring, ke arah mana pun"),
+        ("POST", "/sessions", {"name": "abc", "engine": "x"}, "engine: pilih salah satu dari scripted"),
+        ("POST", "/webhooks/any/replay", None, "since: parameter kueri ini wajib diisi"),
+        (
+            "POST",
+            "/webhooks",
+            {"url": "ftp://a.example"},
+            "url: alamatnya ditolak: tidak diawali http:// atau https://",
+        ),
+        ("GET", "/messages?limit=0", None, "limit: harus bilangan bulat minimal 1"),
+        ("GET", "/messages?status=gone", None, "status: tidak ada pesan berstatus 'gone'; harus salah satu dari"),
+        ("GET", "/messages?cursor=x", None, "cursor: bukan cursor daftar ini"),
+        ("POST", "/templates", {"name": "a", "content": "{{x"}, "content: variabel ditulis {{name}}, dari huruf"),
+    ],
+    ids=lambda value: value if isinstance(value, str) and value.startswith("/") else "",
+)
+async def test_what_is_wrong_is_told_in_indonesian(
+    site: Site, method: str, path: str, body: dict[str, Any] | None, message: str
+) -> None:
+    answer = await site.call(method, path, json=body, headers={"Accept-Language": "id"})
+    assert refused(answer, 400, "VALIDATION_FAILED")["message"].startswith(f"Permintaan tidak valid: {message}")
+
+
 async def test_the_content_type_does_not_matter(site: Site) -> None:
     answer = await site.call("POST", "/sessions", content=b'{"name":"Sales"}', headers={"Content-Type": "text/plain"})
     assert answer.status_code == 200

@@ -1,0 +1,226 @@
+"""Every reason that the edge gives is known in Indonesian, and so is what its decoders say."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+import msgspec
+import pytest
+from msgspec import Meta
+
+from libs.contracts.errors import ApiError
+from libs.runtime.targets import PRIVATE
+from services.api.errors import Refusal, envelope, invalid, refusal_of, too_large
+from services.api.own_reasons import THINGS
+from services.api.translations import INDONESIAN, in_indonesian
+from services.api.web.bodies import malformed
+from tests.unit.api.reasons_in_code import Reason, reasons
+
+KNOWN = {re.sub(r"\{(reason|word|number|type|parameter)\}", "{}", words) for words in INDONESIAN}
+FOUND = list(reasons())
+PASSED_ON = {
+    "_FAULTS[fault]",
+    "_NO_NOTE.filled(fault=_FAULTS[found])",
+    "_PATH_IN_REASON.sub('', reason)",
+    "_fault_of_literal(host)",
+    "_not_utf8(error.start, body)",
+    "_not_utf8(error.start, value)",
+    "_reason(codes, jid, action, language)",
+    "_with_choices(reason, taken.choices(path))",
+    "_without_code(seen)",
+    "_word('done', row.action, say)",
+    "(error.get('message') or str(shown['status'])).rstrip('.')",
+    "data.reason",
+    "each.reason",
+    "entry.reason",
+    "error.detail[:MOST_REASON].rstrip('.')",
+    "error.reason",
+    "fault",
+    "fault.reason",
+    "first",
+    "found.detail.rstrip('.')",
+    "found.reason",
+    "found.said",
+    "grant.reason",
+    "inline.reason",
+    "kind",
+    "next((fault for fault in faults.values() if fault), 'it has no address')",
+    "properties.reason",
+    "reason",
+    "said[:200].rstrip('.')",
+    "self.reason",
+    "seen.state.reason",
+    "state.reason",
+    "str(error)",
+    "unreached(cause, language_here())",
+    "what",
+    "why(seen.state, language_here())",
+}
+"""Made elsewhere: by a rule or a call that the search knows, by a decoder, by another service, or as a Phrase."""
+
+
+def is_known(reason: Reason) -> bool:
+    words = (reason.words or "").rstrip(".")
+    if reason.of == "what":
+        return words in THINGS
+    return words in KNOWN or in_indonesian(words) != words
+
+
+def test_the_search_finds_reasons() -> None:
+    assert len({each.words for each in FOUND}) > 150
+
+
+def test_every_reason_of_the_edge_is_known_in_indonesian() -> None:
+    assert {(each.place, each.words) for each in FOUND if each.words is not None and not is_known(each)} == set()
+
+
+def test_a_reason_is_a_constant_or_is_made_where_the_search_sees_it() -> None:
+    assert {(each.place, each.told) for each in FOUND if each.words is None and each.told not in PASSED_ON} == set()
+
+
+@pytest.mark.parametrize("english", INDONESIAN)
+def test_the_languages_have_the_same_places(english: str) -> None:
+    places = re.findall(r"(?<!\{)\{(?:|reason|word|number|type|parameter)\}", english)
+    values = [f"<{number}>" for number in range(len(places))]
+    said = INDONESIAN[english].format(*values)
+    assert all(value in said for value in values)
+    assert said != english
+
+
+# --- Decoders --------------------------------------------------------------------------------------------------------
+
+
+class Poll(msgspec.Struct, tag_field="type", tag="poll"):
+    options: Annotated[list[str], Meta(max_length=2)]
+
+
+class Text(msgspec.Struct, tag_field="type", tag="text"):
+    text: Annotated[str, Meta(min_length=2, max_length=4)]
+
+
+class Body(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    content: Poll | Text | None = None
+    role: Literal["owner", "member"] = "owner"
+    amount: Annotated[int, Meta(ge=1, le=9)] = 1
+    ratio: Annotated[float, Meta(gt=0, lt=1)] = 0.5
+    at: datetime | None = None
+    zoned: Annotated[datetime, Meta(tz=True)] = datetime.min.replace(tzinfo=UTC)
+    pair: tuple[str, str] = ("", "")
+    few: Annotated[list[str], Meta(min_length=1)] = []
+    tags: dict[str, str] = {}
+    digits: Annotated[str, Meta(pattern="^[0-9]+$")] = "1"
+    given: bool = False
+
+
+BODIES = {
+    '{"role": 1}': "role: harus berupa teks, bukan bilangan bulat",
+    '{"role": "boss"}': "role: nilai 'boss' tidak dikenal",
+    '{"given": "x"}': "given: harus berupa true atau false, bukan teks",
+    '{"amount": 0}': "amount: harus bilangan bulat minimal 1",
+    '{"amount": 10}': "amount: harus bilangan bulat maksimal 9",
+    '{"amount": 1.5}': "amount: harus berupa bilangan bulat, bukan angka",
+    '{"amount": 99999999999999999999999}': "amount: harus bilangan bulat maksimal 9",
+    '{"ratio": 0}': "ratio: harus angka di atas 0.0",
+    '{"ratio": 1}': "ratio: harus angka di bawah 1.0",
+    '{"at": "x"}': "at: tanggal dan waktu harus ditulis menurut RFC 3339",
+    '{"at": 1}': "at: harus berupa tanggal dan waktu atau null, bukan bilangan bulat",
+    '{"zoned": "2026-01-01T00:00:00"}': "zoned: harus tanggal dan waktu dengan zona waktu",
+    '{"pair": ["a"]}': "pair: panjang daftar harus 2",
+    '{"few": []}': "few: panjang daftar minimal 1",
+    '{"few": [1]}': "few[0]: harus berupa teks, bukan bilangan bulat",
+    '{"tags": {"a": 1}}': "tags[...]: harus berupa teks, bukan bilangan bulat",
+    '{"tags": []}': "tags: harus berupa objek, bukan daftar",
+    '{"digits": "x"}': "digits: harus teks yang cocok dengan pola '^[0-9]+$'",
+    '{"more": 1}': "kolom `more` tidak dikenal",
+    '{"content": {}}': "content: kolom `type` wajib diisi",
+    '{"content": {"type": "letter"}}': "content.type: nilai 'letter' tidak dikenal",
+    '{"content": {"type": "text"}}': "content: kolom `text` wajib diisi",
+    '{"content": {"type": "text", "text": "a"}}': "content.text: panjang teks minimal 2",
+    '{"content": {"type": "text", "text": "abcde"}}': "content.text: panjang teks maksimal 4",
+    '{"content": {"type": "poll", "options": ["a", "b", "c"]}}': "content.options: panjang daftar maksimal 2",
+    "[]": "harus berupa objek, bukan daftar",
+}
+TEXTS = {
+    "": "isinya terpotong",
+    "{": "isinya terpotong",
+    "{]": "nama kolom objek harus berupa teks (bita 1)",
+    '{"a" 1}': "seharusnya ':' (bita 5)",
+    '{"a": 1 "b"}': "seharusnya ',' atau '}' (bita 8)",
+    "[1 2]": "seharusnya ',' atau ']' (bita 3)",
+    '{"a": 1,}': "ada koma berlebih dalam objek (bita 8)",
+    "[1,]": "ada koma berlebih dalam daftar (bita 3)",
+    "{1: 2}": "nama kolom objek harus berupa teks (bita 1)",
+    "{} x": "ada karakter setelah akhir JSON (bita 4)",
+    "[01]": "angka tidak valid (bita 2)",
+    "[<]": "karakter tidak valid (bita 1)",
+    '["\\x"]': "karakter escape tidak valid dalam teks (bita 4)",
+}
+
+
+def message_of(error: Exception) -> str:
+    refusal = malformed(error) if type(error) is msgspec.DecodeError else refusal_of(error, method="POST", body_bytes=1)
+    return str(envelope(refusal, language="id")["message"])
+
+
+@pytest.mark.parametrize("text", BODIES)
+def test_what_is_wrong_with_a_body_is_told_in_indonesian(text: str) -> None:
+    with pytest.raises(msgspec.ValidationError) as caught:
+        msgspec.json.decode(text, type=Body)
+    assert message_of(caught.value) == f"Permintaan tidak valid: {BODIES[text]}."
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_what_is_wrong_with_json_is_told_in_indonesian(text: str) -> None:
+    with pytest.raises(msgspec.DecodeError) as caught:
+        msgspec.json.decode(text)
+    assert message_of(caught.value) == f"Isi permintaan bukan JSON yang valid: {TEXTS[text]}."
+
+
+@pytest.mark.parametrize(
+    ("refusal", "message"),
+    [
+        (invalid("name", "it is empty"), "Permintaan tidak valid: name: kosong."),
+        (invalid("", "nothing to change was given"), "Permintaan tidak valid: tidak ada yang diminta untuk diubah."),
+        (
+            invalid("status", "no message has the status gone; it is one of sent, failed"),
+            "Permintaan tidak valid: status: tidak ada pesan berstatus gone; harus salah satu dari sent, failed.",
+        ),
+        (
+            invalid("kind", "Expected `str`, got `int`; it is one of a, b"),
+            "Permintaan tidak valid: kind: harus berupa teks, bukan bilangan bulat; harus salah satu dari a, b.",
+        ),
+        (
+            invalid("role", "Invalid enum value 'x'; it is one of a, b"),
+            "Permintaan tidak valid: role: nilai 'x' tidak dikenal; harus salah satu dari a, b.",
+        ),
+        (
+            invalid("message", "the message has 70,000 characters, the limit is 65,536"),
+            "Permintaan tidak valid: message: pesannya 70.000 karakter, batasnya 65.536.",
+        ),
+        (
+            invalid("url", f"the address is refused: {PRIVATE}"),
+            "Permintaan tidak valid: url: alamatnya ditolak: berada di mesin ini atau di jaringan privat, "
+            "yang diizinkan operator dengan MERPATI_PRIVATE_TARGETS=1.",
+        ),
+        (Refusal(ApiError.NOT_FOUND, what="user"), "Pengguna tidak ditemukan."),
+        (too_large("request body", 1024 * 1024), "Ukuran isi permintaan melebihi batas 1 MB."),
+        (
+            Refusal(ApiError.MESSAGE_NOT_EDITABLE, reason="more than 15 minutes have passed"),
+            "Pesan tidak dapat diubah: sudah lewat lebih dari 15 menit.",
+        ),
+    ],
+)
+def test_a_refusal_is_told_in_indonesian(refusal: Refusal, message: str) -> None:
+    assert envelope(refusal, language="id")["message"] == message
+
+
+def test_what_a_customer_wrote_is_repeated_as_it_is() -> None:
+    refusal = invalid("status", "no message has the status it is empty; it is one of sent")
+    assert "berstatus it is empty;" in str(envelope(refusal, language="id")["message"])
+
+
+def test_the_fields_of_a_refusal_stay_english() -> None:
+    fields = {"fields": [{"path": "name", "reason": "it is empty"}]}
+    assert envelope(invalid("name", "it is empty"), language="id")["details"] == fields
