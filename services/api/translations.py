@@ -67,12 +67,32 @@ TOLD_BY_OTHERS: dict[str, str] = {
         "pesan menunggu di sini lebih lama daripada yang masih dilaksanakan ponsel penerima"
     ),
     "WhatsApp did not confirm the message ({})": "WhatsApp tidak mengonfirmasi pesan ini ({})",
+    "{number} credits": "{} kredit",
+    "NATS is not connected": "NATS tidak terhubung",
+    "it did not answer in time": "tidak menjawab tepat waktu",
+    "it refused: {word}": "menolak: {}",
     "another number was linked before WhatsApp told whether it took the message": (
         "nomor lain ditautkan sebelum WhatsApp memberi tahu apakah pesan diterima"
     ),
 }
 
-INDONESIAN: dict[str, str] = {**DECODER_REASONS, **OWN_REASONS, **TOLD_BY_OTHERS}
+OF_WEBHOOKS: dict[str, str] = {
+    "the endpoint answered {number}": "alamat tujuan menjawab {}",
+    "the endpoint answered {number}: redirects are not followed, name the final address": (
+        "alamat tujuan menjawab {}: pengalihan tidak diikuti, sebutkan alamat akhirnya"
+    ),
+    "the endpoint took longer than {} s": "alamat tujuan lebih lama dari {} detik",
+    "the request failed": "permintaan gagal",
+    "its certificate is not trusted, or it does not speak TLS as it should": (
+        "sertifikatnya tidak dipercaya, atau tidak memakai TLS sebagaimana mestinya"
+    ),
+    "the endpoint cannot be reached": "alamat tujuan tidak dapat dijangkau",
+    "the connection was lost": "koneksi terputus",
+    "the endpoint does not speak HTTP as it should": "alamat tujuan tidak memakai HTTP sebagaimana mestinya",
+}
+"""What is stored of attempts to deliver a webhook."""
+
+INDONESIAN: dict[str, str] = {**DECODER_REASONS, **OWN_REASONS, **TOLD_BY_OTHERS, **OF_WEBHOOKS}
 """By the English words without the full stop."""
 
 _PLACE = re.compile(r"(?<!\{)\{(|reason|word|number|type|parameter)\}")

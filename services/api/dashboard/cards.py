@@ -90,4 +90,5 @@ def advice_on(seen: Seen, say: Say, clock: Clock) -> str:
         return say("advice.connect_failed", reason=why(state, clock.language)) if is_unreached else ""
     if status is SessionStatus.RESTRICTED and state is not None and state.resume_at is not None:
         return say("advice.restricted_until", until=clock.moment(state.resume_at))
-    return say(f"advice.{status.value}", reason=why(state, clock.language) or status.value)
+    reason = why(state, clock.language) or say("advice.no_reason")
+    return say(f"advice.{status.value}", reason=reason)

@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 import msgspec
 
 from libs.contracts.webhooks import WebhookAttempt, WebhookDelivery
-from services.api.dashboard.words import Say
+from services.api.dashboard.rendering import reason_in
+from services.api.dashboard.words import Language, saying
 from services.api.live.filters import Cursor, cursor_of
 from services.api.webhooks.definitions import TYPES
 from services.api.webhooks.store_webhooks import Kept
@@ -48,7 +49,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
         return self.status in (FAILING, DISABLED)
 
 
-def endpoint_of(kept: Kept, names: Mapping[str, str], say: Say) -> Endpoint:
+def endpoint_of(kept: Kept, names: Mapping[str, str], language: Language) -> Endpoint:
     """The webhook as its page shows it; `names` are those of the sessions."""
     webhook, health, shown = kept.webhook, kept.health, webhook_object(kept)
     replaced = [secret.expires_at for secret in webhook.secrets if secret.expires_at is not None]
@@ -60,7 +61,7 @@ def endpoint_of(kept: Kept, names: Mapping[str, str], say: Say) -> Endpoint:
         url=webhook.url,
         description=webhook.description,
         status=_status_of(shown, is_proven=delivered_at is not None and delivered_at >= webhook.enabled_at),
-        advice=_advice_on(shown.status, shown.disabled_reason, shown.last_error, say),
+        advice=_advice_on(shown.status, shown.disabled_reason, shown.last_error, language),
         events=webhook.events,
         session_ids=ids,
         devices=None if ids is None else [names.get(each, each) for each in ids],
@@ -79,8 +80,9 @@ def _status_of(shown: WebhookObject, *, is_proven: bool) -> str:
     return UNPROVEN if shown.status == WORKING and not is_proven else shown.status
 
 
-def _advice_on(status: str, reason: str | None, error: str | None, say: Say) -> str:
-    error = (error or say("webhook.no_answer")).rstrip(".")
+def _advice_on(status: str, reason: str | None, error: str | None, language: Language) -> str:
+    say = saying(language)
+    error = (reason_in(error, language) if error else say("webhook.no_answer")).rstrip(".")
     if reason is not None:
         return say(f"webhook.advice.{reason}", error=error)
     return say("webhook.advice.failing", error=error) if status == FAILING else ""

@@ -22,6 +22,7 @@ from services.api.dashboard.visitors import Visitor
 from services.api.dashboard.words import LANGUAGES, NAMES, Language
 from services.api.live.filters import Cursor
 from services.api.sentences import language_of
+from services.api.sessions.reasons import why
 from services.api.times import iso
 from services.api.translations import in_indonesian
 
@@ -66,6 +67,8 @@ def environment() -> Environment:
         "thousands": thousands,
         "bytes": byte_size,
         "told": told,
+        "reason": reason_in,
+        "why": why,
     }
     everywhere: dict[str, Any] = {
         "services": SERVICES,
@@ -238,6 +241,11 @@ def told(reason: str | None, language: str) -> str:
         return reason or ""
     said = str(in_indonesian(reason))
     return "" if said == reason else said
+
+
+def reason_in(reason: str, language: str) -> str:
+    """What another service told in English, in this language where it is known in it, else as it is."""
+    return told(reason, language) or reason
 
 
 def _json(value: Any) -> str:

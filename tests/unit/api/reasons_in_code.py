@@ -1,4 +1,7 @@
-"""Finds in the source of the edge every reason that it gives in English, with `{}` where a value stands."""
+"""Finds in the source every reason that the edge, or the posting of webhooks, gives in English.
+
+In its words `{}` stands for a value.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,11 @@ from pathlib import Path
 import msgspec
 
 ROOT = Path(__file__).parents[3]
-SOURCES = (*sorted((ROOT / "services/api").rglob("*.py")), ROOT / "libs/runtime/targets.py")
+SOURCES = (
+    *sorted((ROOT / "services/api").rglob("*.py")),
+    ROOT / "libs/runtime/targets.py",
+    ROOT / "services/status/webhooks/posting.py",
+)
 LEFT_OUT = ("api/description/", "api/dashboard/words/", "api/media/decoder/")
 """Examples of the reference, sentences in both languages, and codes."""
 ARGUMENTS = {
@@ -31,6 +38,7 @@ RULES = (
     "fault_of_host",
     "_fault_of_literal",
     "fault_of_address",
+    "_sentence_of",
     "_encoding_fault",
     "_not_utf8",
     "_without_code",
@@ -82,7 +90,7 @@ def _of_node(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
             if name in ARGUMENTS and len(args) > ARGUMENTS[name]:
                 yield "reason", args[ARGUMENTS[name]]
             yield from ((each.arg, each.value) for each in keywords if each.arg in ("reason", "what"))
-        case ast.Dict(keys=keys, values=values):
+        case ast.Dict(keys=keys, values=values) if any(_is_text(key, "path") for key in keys):
             named = zip(keys, values, strict=True)
             yield from (("reason", value) for key, value in named if _is_text(key, "reason"))
         case ast.FunctionDef(name=name) if name in RULES:

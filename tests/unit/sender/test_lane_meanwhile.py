@@ -1,4 +1,4 @@
-"""What happens to a message while its lane waits for a look, a store or a link: it is not sent against anybody's word."""
+"""What happens to a message while its lane waits for something: it does not leave against what was said meanwhile."""
 
 from __future__ import annotations
 

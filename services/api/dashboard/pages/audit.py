@@ -30,9 +30,9 @@ SHOWN = 25
 FIELDS = ("thing", "user", "from", "to")
 THINGS = ("sign_in", "user", "key", "session", "webhook", "template", "customer", "credits", "purchase", "subscription")
 PLATFORMS_THINGS = (*THINGS, "transaction", "plan", "dead_letter")
-NOT_TOLD = ("login", "delivery")
+NOT_TOLD = ("login", "delivery", "grantId")
 """Ids that tell a person nothing."""
-OF_NAMES = {"role": "role", "scopes": "scope", "fields": "told"}
+OF_NAMES = {"role": "role", "scopes": "scope", "fields": "told", "reason": "credit.kind"}
 """Whose values are names of the API too, and where their words are."""
 MOST_CURSOR = 100
 MOST_PEOPLE = 100

@@ -24,7 +24,7 @@ from services.api.dashboard.endpoints import Endpoint, endpoint_of
 from services.api.dashboard.reading import sessions_by_status
 from services.api.dashboard.rendering import Clock, cursor_now, language_of_path, pages_of
 from services.api.dashboard.visitors import Visitor
-from services.api.dashboard.words import Say, saying
+from services.api.dashboard.words import Language, saying
 from services.api.figures import days, store_stats
 from services.api.figures.statistics import Counts, counts_of
 from services.api.figures.store_stats import Counted
@@ -98,7 +98,7 @@ async def _attention(
     last, messages_left, endpoints = await asyncio.gather(
         store_credits.last_entry(edge.database, caller.customer_id),
         _messages_left(edge, caller.customer_id),
-        _endpoints(edge, caller, say),
+        _endpoints(edge, caller, clock.language),
     )
     funds, told_before = funds_of(standing, last, messages_left), timedelta(days=edge.settings.expiry_notice_days)
     return funds, concerns_of(standing, funds, endpoints, at, told_before=told_before, say=say, clock=clock)
@@ -109,14 +109,14 @@ async def _messages_left(edge: Edge, customer_id: str) -> int | None:
     return None if month is None else month.limit - await edge.monthly.accepted(month)
 
 
-async def _endpoints(edge: Edge, caller: Caller, say: Say) -> list[Endpoint]:
+async def _endpoints(edge: Edge, caller: Caller, language: Language) -> list[Endpoint]:
     """The webhooks, for those who may mend them."""
     if "webhooks" not in caller.scopes:
         return []
     page, _ = await store_webhooks.webhooks_newest_first(
         edge.database, caller.customer_id, only=caller.session_ids, limit=edge.settings.most_webhooks, offset=0
     )
-    return [endpoint_of(kept, {}, say) for kept in page]
+    return [endpoint_of(kept, {}, language) for kept in page]
 
 
 @get("/")

@@ -27,7 +27,6 @@ from services.api.dashboard.pages.webhooks import PLACE
 from services.api.dashboard.reading import clock_of, session_names
 from services.api.dashboard.rendering import Clock, cursor_now, language_of_path, pages_of
 from services.api.dashboard.visitors import Visitor
-from services.api.dashboard.words import saying
 from services.api.errors import Refusal, invalid
 from services.api.webhooks import definitions, store_webhooks
 from services.api.webhooks.store_webhooks import DeliveryPage, Kept
@@ -97,7 +96,7 @@ async def _webhook_with_log(
         next=page.next,
         is_first=not after,
     )
-    return endpoint_of(kept, names, saying(language)), log, clock
+    return endpoint_of(kept, names, language), log, clock
 
 
 async def _deliveries(edge: Edge, kept: Kept, status: str, after: str) -> DeliveryPage:
@@ -133,7 +132,7 @@ async def show_delivery(
         "webhook_delivery.html",
         visitor=visitor,
         cursor=cursor,
-        endpoint=endpoint_of(kept, {}, saying(language)),
+        endpoint=endpoint_of(kept, {}, language),
         delivery=shipment_of(row, names),
         frame_id=row.frame_id,
         body=body_in_lines(row),

@@ -18,7 +18,6 @@ from services.api.dashboard.lists import Paging, paging_of
 from services.api.dashboard.reading import clock_of, devices_to_choose, session_names
 from services.api.dashboard.rendering import Clock, cursor_now, language_of_path, pages_of
 from services.api.dashboard.visitors import Visitor
-from services.api.dashboard.words import saying
 from services.api.web.paging import Offset
 from services.api.webhooks import definitions, store_webhooks
 
@@ -47,7 +46,7 @@ async def webhooks_of(edge: Edge, request: Request[Any, Any, Any], caller: Calle
     named = {each for kept in page for each in kept.webhook.session_ids or ()}
     names = await session_names(edge.database, caller.customer_id, named)
     return Webhooks(
-        endpoints=[endpoint_of(kept, names, saying(language)) for kept in page],
+        endpoints=[endpoint_of(kept, names, language) for kept in page],
         most=edge.settings.most_webhooks,
         paging=paging_of(total, offset, PAGE),
         clock=clock,
@@ -91,7 +90,7 @@ async def show_change(
 ) -> Response[str]:
     """The form, filled with what the webhook is."""
     kept = await definitions.found(edge, customer, webhook_id)
-    endpoint = endpoint_of(kept, {}, saying(language_of_path(request.url.path)))
+    endpoint = endpoint_of(kept, {}, language_of_path(request.url.path))
     return await _form(request, edge, visitor, customer, endpoint=endpoint)
 
 

@@ -63,6 +63,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "pay.status.success": ("Paid", "Lunas"),
     "pay.status.failed": ("Failed", "Gagal"),
     "pay.status.cancelled": ("Cancelled", "Dibatalkan"),
+    "pay.method.manual": ("by hand", "manual"),
+    "pay.method.trial": ("trial", "uji coba"),
     "pay.cancel": ("Take back", "Tarik kembali"),
     "pay.cancel_done": ("The purchase was taken back.", "Pembelian ditarik kembali."),
     "credit.left": ("credits left", "kredit tersisa"),

@@ -32,6 +32,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "advice.banned": ("WhatsApp has banned this number.", "WhatsApp memblokir nomor ini."),
     "advice.failed": ("It cannot connect. {reason}.", "Tidak dapat terhubung. {reason}."),
     "advice.connect_failed": ("{reason}. It is tried again by itself.", "{reason}. Dicoba lagi otomatis."),
+    "advice.no_reason": ("No reason was given", "Tanpa alasan"),
     "advice.unlinked": ("It is not linked to a phone yet.", "Belum tertaut ke ponsel."),
     "message.scheduled": ("Scheduled", "Terjadwal"),
     "message.queued": ("Queued", "Antre"),

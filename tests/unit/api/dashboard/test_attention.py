@@ -27,7 +27,7 @@ RUNNING = Standing(active=True, status="ACTIVE", package_name="Warung", max_sess
 
 
 def concerns(standing: Standing = RUNNING, funds: Funds | None = None, kept: Kept | None = None) -> list[Concern]:
-    endpoints = [] if kept is None else [endpoint_of(kept, {}, SAY)]
+    endpoints = [] if kept is None else [endpoint_of(kept, {}, "en")]
     return concerns_of(standing, funds or Funds(), endpoints, AT, told_before=3 * DAY, say=SAY, clock=CLOCK)
 
 
