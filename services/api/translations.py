@@ -76,6 +76,56 @@ TOLD_BY_OTHERS: dict[str, str] = {
     ),
 }
 
+OF_OWNERS: dict[str, str] = {
+    "{reason} (code {number})": "{} (kode {})",
+    "WhatsApp's answer was not understood": "Jawaban WhatsApp tidak dipahami",
+    "The answer is too large to be given at once": "Jawabannya terlalu besar untuk diberikan sekaligus",
+    "The session's engine did not answer": "Mesin sesi tidak menjawab",
+    "The session moved to another replica before WhatsApp answered": (
+        "Sesi pindah ke replika lain sebelum WhatsApp menjawab"
+    ),
+    "The session is not running": "Sesi tidak berjalan",
+    "The session is being unlinked": "Tautan sesi sedang dilepas",
+    "The session's owner cannot confirm that it owns it; try again": (
+        "Pemegang sesi tidak dapat memastikan bahwa sesi ini dipegangnya; coba lagi"
+    ),
+    "At most {number} numbers can be checked at once": "Paling banyak {} nomor dapat diperiksa sekaligus",
+    "WhatsApp does not ask for a passkey now": "WhatsApp sedang tidak meminta passkey",
+    "A passkey's answer is a WebAuthn assertion as JSON": "Jawaban passkey berupa assertion WebAuthn dalam JSON",
+    "WhatsApp gave no pairing code in time; try again": "WhatsApp tidak memberi kode tautan tepat waktu; coba lagi",
+    "Something went wrong; try again": "Terjadi kesalahan; coba lagi",
+    "This question is not understood here": "Pertanyaan ini tidak dipahami di sini",
+    "The service is not complete at the moment; try again": "Layanan sedang tidak lengkap; coba lagi",
+    "There is no such webhook": "Webhook itu tidak ada",
+    "There is no such delivery": "Kiriman itu tidak ada",
+    "The webhook is disabled": "Webhook dinonaktifkan",
+    "The session is stopped; start it first": "Sesi berhenti; jalankan dulu",
+    "The session is linked already; log it out to link it anew": (
+        "Sesi sudah tertaut; keluarkan dulu untuk menautkan ulang"
+    ),
+    "WhatsApp waits for a passkey; answer it, or start the session again": (
+        "WhatsApp menunggu passkey; jawab, atau jalankan lagi sesinya"
+    ),
+}
+"""What owners of sessions and of webhooks answer when they do not do what was asked."""
+
+OF_CONTENT: dict[str, str] = {
+    "This content cannot be sent: {reason}": "Isi ini tidak dapat dikirim: {}",
+    "that content needs a medium": "isi itu memerlukan media",
+    "that content cannot be sent": "isi itu tidak dapat dikirim",
+    "the message is too large": "pesannya terlalu besar",
+    "a contact needs a name and a vcard": "kontak memerlukan nama dan vCard",
+    "a poll needs a question and two options": "jajak pendapat memerlukan pertanyaan dan dua pilihan",
+    "a text needs words": "teks tidak boleh kosong",
+    "an edit needs words": "pengubahan memerlukan teks",
+    "the author of the message that is meant must be the JID of a person": (
+        "pengirim pesan yang dimaksud harus JID seseorang"
+    ),
+    "the message that is meant needs its id": "pesan yang dimaksud memerlukan id-nya",
+    "those mentioned must be JIDs of persons": "yang disebut harus JID orang",
+}
+"""What the engine says of a content that WhatsApp has no message for."""
+
 OF_WEBHOOKS: dict[str, str] = {
     "the endpoint answered {number}": "alamat tujuan menjawab {}",
     "the endpoint answered {number}: redirects are not followed, name the final address": (
@@ -92,7 +142,14 @@ OF_WEBHOOKS: dict[str, str] = {
 }
 """What is stored of attempts to deliver a webhook."""
 
-INDONESIAN: dict[str, str] = {**DECODER_REASONS, **OWN_REASONS, **TOLD_BY_OTHERS, **OF_WEBHOOKS}
+INDONESIAN: dict[str, str] = {
+    **DECODER_REASONS,
+    **OWN_REASONS,
+    **TOLD_BY_OTHERS,
+    **OF_OWNERS,
+    **OF_CONTENT,
+    **OF_WEBHOOKS,
+}
 """By the English words without the full stop."""
 
 _PLACE = re.compile(r"(?<!\{)\{(|reason|word|number|type|parameter)\}")

@@ -6,6 +6,7 @@ In its words `{}` stands for a value.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,9 @@ SOURCES = (
     *sorted((ROOT / "services/api").rglob("*.py")),
     ROOT / "libs/runtime/targets.py",
     ROOT / "services/status/webhooks/posting.py",
+)
+OWNERS = tuple(
+    path for service in ("sessions", "sender", "status") for path in sorted((ROOT / "services" / service).rglob("*.py"))
 )
 LEFT_OUT = ("api/description/", "api/dashboard/words/", "api/media/decoder/")
 """Examples of the reference, sentences in both languages, and codes."""
@@ -49,6 +53,9 @@ RULES = (
 Named = dict[str, list[ast.expr]]
 
 
+_OF_CONTENT = re.compile(r'(?:errContent\(|Reason: "content", Message: )"([^"]+)"')
+
+
 class Reason(msgspec.Struct, frozen=True, kw_only=True):
     """`of` is `reason` or `what`; `words` are None where the reason is no constant: then `told` says what it is."""
 
@@ -56,6 +63,34 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True):
     of: str
     words: str | None
     told: str
+
+
+def details() -> Iterator[Reason]:
+    """Those that owners of sessions and webhooks, and sender, give as the detail of a failure; constants alone."""
+    for path in OWNERS:
+        module = ast.parse(path.read_text())
+        named = _named_texts(module)
+        for value in (each for node in ast.walk(module) for each in _details_of(node)):
+            for part in _parts(value, named):
+                yield Reason(place=path.name, of="detail", words=_words(part), told=ast.unparse(part))
+
+
+def _details_of(node: ast.AST) -> Iterator[ast.expr]:
+    match node:
+        case ast.Call(func=ast.Name(id="failed"), args=[_, detail]):
+            yield detail
+        case ast.Call(keywords=keywords):
+            yield from (each.value for each in keywords if each.arg == "detail")
+        case ast.FunctionDef(name="why_no_pair_code"):
+            yield from (each.value for each in ast.walk(node) if isinstance(each, ast.Return) and each.value)
+        case _:
+            return
+
+
+def contents() -> set[str]:
+    """Those that the engine gives for a content that cannot be sent."""
+    sources = (path.read_text() for path in (ROOT / "services/sessions/engine").glob("*.go"))
+    return {words for source in sources for words in _OF_CONTENT.findall(source)}
 
 
 def reasons() -> Iterator[Reason]:

@@ -16,7 +16,7 @@ from services.api.errors import Refusal, envelope, invalid, refusal_of, too_larg
 from services.api.own_reasons import THINGS
 from services.api.translations import INDONESIAN, in_indonesian
 from services.api.web.bodies import malformed
-from tests.unit.api.reasons_in_code import Reason, reasons
+from tests.unit.api.reasons_in_code import Reason, contents, details, reasons
 
 KNOWN = {re.sub(r"\{(reason|word|number|type|parameter)\}", "{}", words) for words in INDONESIAN}
 FOUND = list(reasons())
@@ -78,6 +78,23 @@ def test_every_reason_of_the_edge_is_known_in_indonesian() -> None:
 
 def test_a_reason_is_a_constant_or_is_made_where_the_search_sees_it() -> None:
     assert {(each.place, each.told) for each in FOUND if each.words is None and each.told not in PASSED_ON} == set()
+
+
+def test_every_detail_of_the_other_services_is_known_in_indonesian() -> None:
+    found = {each.words for each in details() if each.words is not None} - {"{} (code {})."}
+    assert {words for words in found if in_indonesian(sample := words.replace("{}", "7")) == sample} == set()
+    assert len(found) > 20
+
+
+def test_why_a_content_cannot_be_sent_is_known_in_indonesian() -> None:
+    told = {f"This content cannot be sent: {words}." for words in contents()}
+    assert {each for each in told if in_indonesian(each) == each} == set()
+    assert len(contents()) > 5
+
+
+def test_a_detail_with_a_code_is_known_where_its_words_are() -> None:
+    assert in_indonesian("WhatsApp refused this (code 403).") == "WhatsApp menolak ini (kode 403)."
+    assert in_indonesian("Something new (code 403).") == "Something new (code 403)."
 
 
 @pytest.mark.parametrize("english", INDONESIAN)
