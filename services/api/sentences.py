@@ -248,14 +248,21 @@ class _Named(dict[str, object]):
 
 
 def sentence(code: ApiError, language: str, params: dict[str, object]) -> str:
-    """The sentence of this code in `en` or `id`; a parameter that is a Phrase is put in that language too."""
+    """The sentence of this code in `en` or `id`; a parameter is put in that language too, a Phrase or by its words."""
     row = SENTENCES[code]
-    said = {name: each.in_language(language) if isinstance(each, Phrase) else each for name, each in params.items()}
+    said = _Named({name: _in_language(language, name, value) for name, value in params.items()})
     if language != "id":
-        return row.en.format_map(_Named(said))
-    told = {name: (thing_in_indonesian if name == "what" else in_indonesian)(value) for name, value in said.items()}
-    text = row.id.format_map(_Named(told))
+        return row.en.format_map(said)
+    text = row.id.format_map(said)
     return text[:1].upper() + text[1:]
+
+
+def _in_language(language: str, name: str, value: object) -> object:
+    if isinstance(value, Phrase):
+        return value.in_language(language)
+    if language != "id":
+        return value
+    return thing_in_indonesian(value) if name == "what" else in_indonesian(value)
 
 
 def language_of(accept_language: str) -> str:
