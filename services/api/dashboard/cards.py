@@ -86,8 +86,10 @@ def advice_on(seen: Seen, say: Say, clock: Clock) -> str:
     if status is SessionStatus.STOPPED:
         return say("advice.unlinked") if state is not None and not state.linked else ""
     if status not in NEEDS_A_PERSON:
-        is_unreached = state is not None and state.reason == CONNECT_FAILED
-        return say("advice.connect_failed", reason=why(state, clock.language)) if is_unreached else ""
+        if state is None or state.reason != CONNECT_FAILED:
+            return ""
+        reason = why(state, clock.language)
+        return say("advice.connect_failed", reason=reason)
     if status is SessionStatus.RESTRICTED and state is not None and state.resume_at is not None:
         return say("advice.restricted_until", until=clock.moment(state.resume_at))
     reason = why(state, clock.language) or say("advice.no_reason")

@@ -48,4 +48,4 @@ def test_why_a_session_has_failed_is_told_in_words() -> None:
         "Tidak dapat terhubung. Proksi sesi tidak dapat dibaca dengan kunci instalasi ini; atur lagi."
     )
     assert advised("en", S.FAILED, "unheard_of") == "It cannot connect. unheard_of."
-    assert advised("en", S.FAILED) == "It cannot connect. failed."
+    assert advised("en", S.FAILED) == "It cannot connect. No reason was given."

@@ -22,10 +22,10 @@ def macros(language: Language) -> Any:
 @pytest.mark.parametrize(
     ("reason", "language", "says"),
     [
-        ("replaced_elsewhere", "id", "Tidak dapat terhubung: Klien lain terus mengambil alih koneksi."),
-        ("unlinked_401", "id", "Tidak dapat terhubung: Ponsel telah memutus tautan."),
-        (None, "id", "Tidak dapat terhubung: tanpa alasan."),
-        (None, "en", "It cannot connect: no reason was given."),
+        ("replaced_elsewhere", "id", "Tidak dapat terhubung. Klien lain terus mengambil alih koneksi."),
+        ("unlinked_401", "id", "Tidak dapat terhubung. Ponsel telah memutus tautan."),
+        (None, "id", "Tidak dapat terhubung. Tanpa alasan."),
+        (None, "en", "It cannot connect. No reason was given."),
     ],
 )
 def test_why_a_session_failed_is_told_in_words(reason: str | None, language: Language, says: str) -> None:
