@@ -22,7 +22,9 @@ from tests.stack import RunningStack
 
 pytestmark = pytest.mark.needs_go
 
-SESSION_DATA = {"status", "reason", "phone", "qr", "qrRaw", "expiresAt", "pairCode", "resumeAt", "passkey"}
+SESSION_DATA = {
+    *("status", "reason", "cause", "stage", "phone", "qr", "qrRaw", "expiresAt", "pairCode", "resumeAt", "passkey"),
+}
 SENT = ("messageId", "status", "timestamp", "message", "data")
 RISES = ["queued", "sending", "sent", "delivered", "read"]
 

@@ -122,10 +122,10 @@ async def test_a_socket_in_a_black_hole_is_degraded_then_made_anew(world: World)
         await world.link(session)
         async with await world.database["session_states"].watch() as changes:
             await world.control("POST", "/faults", kind="blackhole", ms=1000)
-            seen: list[tuple[str, bool]] = []
+            state, seen = await world.state(session), list[tuple[str, bool]]()
             async with asyncio.timeout(PATIENCE_S):
                 while ("reconnecting", False) not in seen:
-                    state = (await changes.next())["fullDocument"]
+                    state |= (await changes.next())["updateDescription"]["updatedFields"]
                     seen.append((state["status"], state["degraded"]))
 
         assert ("connected", True) in seen
