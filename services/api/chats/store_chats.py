@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import msgspec
@@ -91,6 +91,14 @@ async def names_under(database: Database, customer_id: str, keys: Sequence[str])
 async def chats_with(database: Database, customer_id: str, sessions: Sequence[str], jid: str) -> list[ChatRow]:
     """The chats of these sessions with this address, also those that have become one with another."""
     return from_documents(ChatRow, await database.chats.find(having(customer_id, sessions, jid)).to_list())
+
+
+async def known_among(database: Database, customer_id: str, sessions: Sequence[str], jids: Collection[str]) -> set[str]:
+    """Those of the addresses with which one of these sessions has a chat."""
+    asked = {f"{session_id}/{jid}": jid for session_id in sessions for jid in jids}
+    query: Document = {"keys": {"$in": list(asked)}, "customerId": customer_id}
+    found = database.chats.find(query, {"keys": 1})
+    return {asked[key] async for row in found for key in row["keys"] if key in asked}
 
 
 def having(customer_id: str, sessions: Sequence[str], jid: str) -> Document:

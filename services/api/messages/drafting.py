@@ -46,7 +46,7 @@ from services.api.messages.new_messages import (
     NewVideo,
     NewVoice,
 )
-from services.api.messages.phones import Recipient, recipient_of
+from services.api.messages.phones import Recipient, certain_recipient_of, other_in_use, recipient_of
 from services.api.messages.previews import fetched_preview, link_in
 from services.api.messages.recipients import recipient
 from services.api.messages.sending import Draft
@@ -129,7 +129,17 @@ async def _contact(edge: Edge, session: SessionRecord, body: NewContact) -> Cont
     if not body.phones:
         raise invalid("phones", "a contact needs at least one phone number")
     people = await _people(edge, session, body.phones, path="phones")
-    return Contact(name=body.name, vcard=vcards.vcard_of(body.name, [person.display for person in people]))
+    unsure = _unsure(body.phones, edge.settings.default_country)
+    card = vcards.vcard_of(body.name, [person.display for person in people], unsure=unsure)
+    return Contact(name=body.name, vcard=card)
+
+
+def _unsure(phones: Sequence[str], country: str) -> dict[str, str]:
+    """The digits as they stand by the number that they are taken for, of phones that may be another number in use."""
+    pairs = ((recipient_of(phone, country), other_in_use(phone, country)) for phone in phones)
+    return {
+        found.display: other.display for found, other in pairs if isinstance(found, Recipient) and other is not None
+    }
 
 
 def _given_contact(edge: Edge, vcard: str, name: str | None) -> Contact:
@@ -141,7 +151,7 @@ def _given_contact(edge: Edge, vcard: str, name: str | None) -> Contact:
         raise invalid("name", "the vCard names nobody (FN, N, NICKNAME or ORG)")
 
     def waid_of(phone: str) -> str | None:
-        person = recipient_of(phone, edge.settings.default_country)
+        person = certain_recipient_of(phone, edge.settings.default_country)
         return person.display if isinstance(person, Recipient) and person.display.isdecimal() else None
 
     card = vcards.written(properties, name, waid_of)

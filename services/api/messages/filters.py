@@ -14,7 +14,8 @@ from services.api.access.callers import Caller
 from services.api.chats.addresses import further_addresses
 from services.api.context import Edge
 from services.api.errors import invalid
-from services.api.messages.phones import Recipient, recipient_of
+from services.api.messages.phones import Recipient
+from services.api.messages.recipients import read
 from services.api.messages.store_messages import Wanted
 
 STATUSES = (
@@ -103,7 +104,7 @@ async def _addresses_of(
     edge: Edge, caller: Caller, sessions: tuple[str, ...] | None, chat: str
 ) -> tuple[str, tuple[str, ...]]:
     """As messages show it (digits of a phone number in any spelling, else the JID), and the contact's other ones."""
-    found = recipient_of(chat, edge.settings.default_country)
+    found = (await read(edge, caller.customer_id, sessions, [chat]))[0]
     person = found if isinstance(found, Recipient) else found.doubtful
     if person is None:
         return chat, ()

@@ -2,7 +2,8 @@
 
 A number is read by the tables of `phonenumbers`. The digits of the result are those that were written, without an
 international prefix and without the national prefix (the 0 of `+44 (0) 7911 ...`); the default country's code is added
-to a number that is written as in that country. What can be read as two numbers is refused.
+to a number that is written as in that country. What can be read as two numbers is refused, except that `8...` is an
+Indonesian mobile wherever it can be one; `as_it_stands` says whom such digits name abroad.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from urllib.parse import unquote
 
 import msgspec
 import phonenumbers
-from phonenumbers import NumberParseException, PhoneMetadata, PhoneNumber, ValidationResult
+from phonenumbers import NumberParseException, PhoneMetadata, PhoneNumber, PhoneNumberType, ValidationResult
 
 from services.api.messages.jids import PERSON, jid_in
 from services.api.messages.numerals import EXTENSION, Written, in_plain_characters, written_in
@@ -52,6 +53,9 @@ _FAULTS = {
     ValidationResult.TOO_LONG: LONG_FOR_COUNTRY,
     ValidationResult.INVALID_LENGTH: LENGTH_OF_NONE,
 }
+_LENGTHS = (SHORT_FOR_COUNTRY, LONG_FOR_COUNTRY, LENGTH_OF_NONE)
+"""Faults that the tables may be wrong about."""
+_MOBILE = (PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE)
 
 
 class Recipient(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,8 +107,38 @@ def recipient_of(text: str, country: str = DEFAULT_COUNTRY) -> Recipient | Inval
     return Recipient(jid=jid, display=jid.removesuffix(PERSON))
 
 
+@lru_cache(maxsize=20_000)
+def as_it_stands(text: str, country: str = DEFAULT_COUNTRY) -> Recipient | None:
+    """Whom the digits name as a whole international number where `recipient_of` reads, or may read, another one.
+
+    The API itself writes numbers so (`chat`, `from`, `phone`, `number`): who is known under these digits is meant. None
+    for all that has one reading, and for what no account can have.
+    """
+    plain = in_plain_characters(text) if len(text) <= MAX_BYTES else ""
+    written = _written(plain) if len(plain) <= MAX_CHARACTERS else TOO_LONG
+    if not isinstance(written, Written) or written.has_plus or written.digits.startswith("0"):
+        return None
+    standing = _international(written.digits)
+    if standing.fault not in (None, *_LENGTHS):
+        return None
+    found = recipient_of(text, country)
+    taken_for = found if isinstance(found, Recipient) else found.doubtful
+    return None if taken_for == _person(standing.digits) else _person(standing.digits)
+
+
+def certain_recipient_of(text: str, country: str = DEFAULT_COUNTRY) -> Recipient | InvalidPhone:
+    """As `recipient_of`, where nothing tells which of two numbers in use is meant: that is refused."""
+    return recipient_of(text, country) if other_in_use(text, country) is None else InvalidPhone(said=AMBIGUOUS)
+
+
+def other_in_use(text: str, country: str = DEFAULT_COUNTRY) -> Recipient | None:
+    """Who else may be meant than whom `recipient_of` names: `as_it_stands`, where that number is in use."""
+    other = as_it_stands(text, country)
+    return other if other is not None and _is_in_use(_Reading(other.display)) else None
+
+
 def _phone_in(plain: str, country: str) -> Recipient | InvalidPhone:
-    written = _written_in_link(plain[4:]) if plain[:4].lower() == "tel:" else written_in(plain)
+    written = _written(plain)
     if isinstance(written, Phrase):
         return InvalidPhone(said=written)
     readings = dict.fromkeys(_readings_of(written, country))
@@ -114,12 +148,16 @@ def _phone_in(plain: str, country: str) -> Recipient | InvalidPhone:
     if possible:
         return _person(possible[0].digits)
     first, *others = readings
-    is_doubtful = first.fault in (SHORT_FOR_COUNTRY, LONG_FOR_COUNTRY, LENGTH_OF_NONE) and not others
+    is_doubtful = first.fault in _LENGTHS and not others
     return InvalidPhone(said=first.fault or TOO_SHORT, doubtful=_person(first.digits) if is_doubtful else None)
 
 
 def _person(digits: str) -> Recipient:
     return Recipient(jid=digits + PERSON, display=digits)
+
+
+def _written(plain: str) -> Written | Phrase:
+    return _written_in_link(plain[4:]) if plain[:4].lower() == "tel:" else written_in(plain)
 
 
 def _written_in_link(rest: str) -> Written | Phrase:
@@ -155,12 +193,23 @@ def _readings_of(written: Written, country: str) -> list[_Reading]:
     if digits.startswith("0"):
         return [_national(digits, country, region), *from_abroad]
     if country == DEFAULT_COUNTRY:
-        is_local = digits.startswith("8") and 10 <= len(digits) <= 13
-        return [_international(country + digits if is_local else digits), *from_abroad]
+        may_be_mobile = digits.startswith("8") and 10 <= len(digits) <= 13
+        return _mobile_or_abroad(digits) if may_be_mobile else [_international(digits)]
     if digits.startswith(country):
         return [_international(digits), *from_abroad]
     as_at_home = _national(digits, country, region)
     return [_international(digits), *from_abroad, *([as_at_home] if _is_in_use(as_at_home) else [])]
+
+
+def _mobile_or_abroad(digits: str) -> list[_Reading]:
+    """An Indonesian mobile without its 0, or a whole number of Japan (81), Korea (82), Hong Kong (852), China (86) ...
+
+    What is in use in neither country is read as both, for the tables lag behind.
+    """
+    local, abroad = _international(DEFAULT_COUNTRY + digits), _international(digits)
+    if _is_in_use(local) and phonenumbers.number_type(phonenumbers.parse("+" + local.digits)) in _MOBILE:
+        return [local]
+    return [each for each in (local, abroad) if _is_in_use(each)] or [local, abroad]
 
 
 def _with_prefix_00(digits: str, region: str) -> list[_Reading]:

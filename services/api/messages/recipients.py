@@ -1,6 +1,10 @@
-"""Finds whom a request names: as it is written, and by WhatsApp's word where the tables of numbers doubt it."""
+"""Finds whom a request names, as it is written. Where digits have two readings the session's chats tell which is meant;
+where the tables doubt a number WhatsApp tells whether it exists.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from libs.contracts.calls import CheckNumbers, NumbersChecked
 from libs.contracts.errors import ApiError
@@ -8,7 +12,7 @@ from libs.contracts.records import SessionRecord
 from services.api.chats import store_chats
 from services.api.context import Edge
 from services.api.errors import Refusal
-from services.api.messages.phones import InvalidPhone, Recipient, recipient_of
+from services.api.messages.phones import InvalidPhone, Recipient, as_it_stands, recipient_of
 from services.api.sessions import store_sessions
 from services.api.sessions.asking import asked
 from services.api.sessions.views import CONNECTED
@@ -22,12 +26,35 @@ async def recipient(edge: Edge, session: SessionRecord, written: str, *, path: s
     A number that the tables hold for impossible is refused when WhatsApp says that nobody has it. Raises Refusal
     INVALID_PHONE.
     """
-    found = recipient_of(written, edge.settings.default_country)
+    found = (await read(edge, session.customer_id, [session.id], [written]))[0]
     if isinstance(found, Recipient):
         return found
     if found.doubtful is None or not await _may_exist(edge, session, found.doubtful):
         raise invalid_phone(found, path)
     return found.doubtful
+
+
+async def read(
+    edge: Edge, customer_id: str, sessions: Sequence[str] | None, texts: Sequence[str]
+) -> list[Recipient | InvalidPhone]:
+    """Whom each text names: the chat of these sessions that has just these digits, before any reading as local.
+
+    `sessions`: None for all of the customer's. Costs one read, and none when no text has two readings.
+    """
+    country = edge.settings.default_country
+    standing = [as_it_stands(text, country) for text in texts]
+    jids = {each.jid for each in standing if each is not None}
+    known = await _known(edge, customer_id, sessions, jids) if jids else set[str]()
+    return [
+        each if each is not None and each.jid in known else recipient_of(text, country)
+        for text, each in zip(texts, standing, strict=True)
+    ]
+
+
+async def _known(edge: Edge, customer_id: str, sessions: Sequence[str] | None, jids: set[str]) -> set[str]:
+    if sessions is None:
+        sessions = await store_sessions.session_ids(edge.database, customer_id)
+    return await store_chats.known_among(edge.database, customer_id, sessions, jids)
 
 
 def invalid_phone(found: InvalidPhone, path: str) -> Refusal:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import binascii
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 import msgspec
 
@@ -18,6 +19,7 @@ _UNESCAPED = re.compile(r"\\([\\;,nN])")
 _HEAD = re.compile(r'((?:[^":]++|"[^"]*+")*+):')
 _PARAMETER = re.compile(r'(?:[^";]++|"[^"]*+"|")++')
 _SEPARATOR = re.compile(r"(?<!\\);")
+NO_NUMBERS: Mapping[str, str] = MappingProxyType({})
 MOST_NAME = 256
 MOST_PHONES = 10
 MOST_WAIDS = 50
@@ -49,10 +51,13 @@ class InvalidCard(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
-def vcard_of(name: str, numbers: Sequence[str]) -> str:
-    """A vCard 3.0 (RFC 2426). `numbers` are digits; `waid` lets WhatsApp offer to write to them."""
+def vcard_of(name: str, numbers: Sequence[str], *, unsure: Mapping[str, str] = NO_NUMBERS) -> str:
+    """A vCard 3.0 (RFC 2426). `numbers` are digits; `waid` lets WhatsApp offer to write to them.
+
+    Those of `unsure` may be somebody else's, so they stand as they were written there, without `waid`.
+    """
     shown = name.translate(_ESCAPED)
-    phones = [f"TEL;type=CELL;type=VOICE;waid={number}:+{number}" for number in numbers]
+    phones = [f"TEL;type=CELL;type=VOICE{_ending(number, unsure)}" for number in numbers]
     return "\r\n".join([_BEGIN, _VERSION, f"N:;{shown};;;", f"FN:{shown}", *phones, _END])
 
 
@@ -102,6 +107,10 @@ def phones_in(vcard: str) -> list[str]:
     lines = vcard[:MOST_CHARACTERS].lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n").split("\n")
     phones = (each.value for each in _properties(lines[:MOST_LINES]) if each.name == "TEL")
     return list(dict.fromkeys(phone for phone in phones if phone))[:MOST_PHONES]
+
+
+def _ending(number: str, unsure: Mapping[str, str]) -> str:
+    return f":{unsure[number]}" if number in unsure else f";waid={number}:+{number}"
 
 
 # --- Reading ---------------------------------------------------------------------------------------------------------

@@ -16,8 +16,8 @@ from services.api.access.auth import Caller, session_for, signed_in_guard
 from services.api.chats import store_chats
 from services.api.context import Edge
 from services.api.messages.jids import is_group
-from services.api.messages.phones import NO_NUMBER, InvalidPhone, Recipient, recipient_of
-from services.api.messages.recipients import recipient
+from services.api.messages.phones import NO_NUMBER, InvalidPhone, Recipient
+from services.api.messages.recipients import read, recipient
 from services.api.routes.sessions import SessionRef
 from services.api.sessions.asking import asked
 from services.api.sessions.views import Done
@@ -68,7 +68,7 @@ async def check_numbers(
     """Who is on WhatsApp. Answers may be some minutes old."""
     caller.require("read")
     session = await session_for(edge, caller, session_ref)
-    found = [recipient_of(written, edge.settings.default_country) for written in data.phones]
+    found = await read(edge, session.customer_id, [session.id], data.phones)
     numbers = list(dict.fromkeys(number for each in found if (number := _number_to_ask_for(each)) is not None))
     jids: dict[str, str | None] = {}
     if numbers:

@@ -16,7 +16,7 @@ from libs.contracts.events import SessionStatus
 from services.api.access.auth import Caller, signed_in_guard
 from services.api.context import Edge
 from services.api.errors import Refusal, invalid
-from services.api.messages.phones import InvalidPhone, Recipient, recipient_of
+from services.api.messages.phones import InvalidPhone, Recipient, certain_recipient_of
 from services.api.messages.recipients import invalid_phone
 from services.api.routes.sessions import NO_STORE, SessionRef, seen_for
 from services.api.sessions import linking
@@ -93,7 +93,7 @@ async def request_pair_code(
 
 def _own_number(edge: Edge, written: str) -> Recipient:
     """The number to be linked; one that the tables doubt is for WhatsApp to judge. Raises Refusal INVALID_PHONE, ..."""
-    found = recipient_of(written, edge.settings.default_country)
+    found = certain_recipient_of(written, edge.settings.default_country)
     if isinstance(found, InvalidPhone):
         if found.doubtful is None:
             raise invalid_phone(found, "phone")

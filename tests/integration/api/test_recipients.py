@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from libs.contracts.calls import AskFailed, ChangeParticipants, CheckNumbers, NumbersChecked, ParticipantsChanged
+from libs.contracts.ids import new_message_id
 from tests.integration.api.chats import chat_row, keep
 from tests.integration.api.commands import commands, only_send
 from tests.integration.api.edges import Site, observe, refused
@@ -153,3 +154,69 @@ async def test_the_check_gives_whatsapps_own_number(site: Site, session_id: str,
     assert [one["onWhatsApp"] for one in found] == [True, True, False, True, True, False, False, False]
     assert [one["reason"] for one in found[:5]] == [None, None, "it is too long for its country", None, None]
     assert "decimal number" in found[7]["reason"]
+
+
+# --- Digits that can be read as two numbers --------------------------------------------------------------------------
+
+JAPANESE = "819012345678"
+AS_MOBILE = f"62{JAPANESE}"
+
+
+async def test_the_number_of_a_chat_is_taken_back_as_the_api_wrote_it(
+    site: Site, session_id: str, rows: Any, streams: str
+) -> None:
+    await keep(rows, chat_row(site, session_id, JAPANESE))
+    row = message_row(site, session_id, new_message_id(), direction="in", from_=JAPANESE, chat=JAPANESE)
+    await rows.messages.insert_one(stored(row))
+    own = f"{JAPANESE}@s.whatsapp.net"
+    assert (await send(site, session_id, JAPANESE, replyTo=row.message_id)).status_code == 202
+    answer = await site.call("POST", public(site, session_id), json={"phone": int(JAPANESE), "message": "Halo"})
+    assert answer.json()["data"]["recipient"] == JAPANESE
+    assert (await send(site, session_id, GROUP, mentions=[JAPANESE])).status_code == 202
+    sent = await commands(site)
+    assert [command.to for command in sent] == [own, own, GROUP]
+    assert sent[2].context.mentions == [own]
+    async with owner(streams, NumbersChecked(jids={JAPANESE: own})) as asked:
+        answer = await site.call("POST", f"/sessions/{session_id}/check", json={"phones": [JAPANESE, "81234567890"]})
+    assert [one["number"] for one in answer.json()["data"]] == [JAPANESE, "6281234567890"]
+    assert asked == [CheckNumbers(session_id=session_id, phones=[JAPANESE, "6281234567890"])]
+    async with owner(streams, ParticipantsChanged(codes={own: None})) as added:
+        path = f"/sessions/{session_id}/groups/{GROUP}/participants"
+        await site.call("POST", path, json={"participants": [JAPANESE]})
+    assert added[0].participants == [own]
+
+
+@pytest.mark.parametrize("session", [True, False], ids=["of a session", "of all"])
+async def test_messages_of_a_chat_are_found_by_the_digits_that_the_api_wrote(
+    site: Site, session_id: str, rows: Any, session: bool
+) -> None:
+    await keep(rows, chat_row(site, session_id, JAPANESE))
+    for number in (JAPANESE, AS_MOBILE):
+        await rows.messages.insert_one(stored(message_row(site, session_id, new_message_id(), chat=number)))
+    found = await site.call("GET", f"/messages?chat={JAPANESE}" + (f"&session={session_id}" if session else ""))
+    assert [one["chat"] for one in found.json()["messages"]] == [JAPANESE]
+
+
+async def test_a_contact_card_names_a_known_number_and_guesses_none(site: Site, session_id: str, rows: Any) -> None:
+    await keep(rows, chat_row(site, session_id, JAPANESE))
+    body = {"type": "contact", "to": "628111111111", "name": "Sari", "phones": [JAPANESE, "821012345678"]}
+    assert (await site.call("POST", f"/sessions/{session_id}/messages", json=body)).status_code == 202
+    card = (await only_send(site)).content.vcard
+    assert f"waid={JAPANESE}:+{JAPANESE}" in card
+    assert "TEL;type=CELL;type=VOICE:821012345678" in card, "Korea's or a mobile: as it was written, without a button"
+
+
+async def test_without_a_chat_an_8_is_a_mobile_where_that_is_one(site: Site, session_id: str, rows: Any) -> None:
+    other = await site.make_session("other")
+    await keep(rows, chat_row(site, other, JAPANESE))
+    for to in (JAPANESE, "8613800138000", "+" + JAPANESE):
+        assert (await send(site, session_id, to)).status_code == 202
+    numbers = [AS_MOBILE, "8613800138000", JAPANESE]
+    assert [command.to for command in await commands(site)] == [f"{number}@s.whatsapp.net" for number in numbers]
+    refused(await send(site, session_id, "8123456789012"), 400, "INVALID_PHONE")
+
+
+async def test_another_customers_chat_makes_nobody_known(site: Site, session_id: str, rows: Any) -> None:
+    await keep(rows, chat_row(site, session_id, JAPANESE, customer_id="another"))
+    assert (await send(site, session_id, JAPANESE)).status_code == 202
+    assert (await only_send(site)).to == f"{AS_MOBILE}@s.whatsapp.net"

@@ -63,6 +63,11 @@ async def draft(edge: Edge, body: dict[str, Any]) -> Draft:
             id="a name and phones",
         ),
         pytest.param(
+            {"type": "contact", "vcard": CARD.replace("+628111111111", "819012345678")},
+            Contact(name="Bu Sari", vcard=CARD.replace("+628111111111", "819012345678")),
+            id="a vCard with a number of Japan or Indonesia",
+        ),
+        pytest.param(
             {"type": "poll", "question": "Kapan?", "options": ["Pagi ", "Sore"], "selectable": 0},
             Poll(question="Kapan?", options=["Pagi", "Sore"], selectable=0),
             id="poll",

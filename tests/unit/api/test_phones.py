@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from libs.contracts.errors import ApiError
-from services.api.messages.phones import InvalidPhone, Recipient, recipient_of
+from services.api.messages.phones import InvalidPhone, Recipient, as_it_stands, certain_recipient_of, recipient_of
 from services.api.sentences import sentence
 
 
@@ -167,7 +167,6 @@ def test_the_default_country_takes_the_place_of_a_leading_zero() -> None:
         pytest.param("1 (415) 555-0123", "1", "14155550123", id="with their 1"),
         pytest.param("8 912 345-67-89", "7", "79123456789", id="the 8 of Russia"),
         pytest.param("06 20 123 4567", "36", "36201234567", id="the 06 of Hungary"),
-        pytest.param("8109012345678", "62", "628109012345678", id="an 8 is of this country, whatever follows"),
         pytest.param("010 62 812 3456 7890", "81", "6281234567890", id="the 010 of Japan"),
         pytest.param("0011 62 812 3456 7890", "61", "6281234567890", id="the 0011 of Australia"),
         pytest.param("491701234567", "49", "491701234567", id="with its country code and no plus"),
@@ -175,6 +174,72 @@ def test_the_default_country_takes_the_place_of_a_leading_zero() -> None:
 )
 def test_a_number_is_read_as_in_the_default_country(written: str, country: str, digits: str) -> None:
     assert recipient_of(written, country) == Recipient(jid=f"{digits}@s.whatsapp.net", display=digits)
+
+
+@pytest.mark.parametrize(
+    ("written", "digits"),
+    [
+        pytest.param("819012345678", "62819012345678", id="Japan's or a mobile: a mobile"),
+        pytest.param("821012345678", "62821012345678", id="Korea's or a mobile: a mobile"),
+        pytest.param("85291234567", "6285291234567", id="Hong Kong's or a mobile: a mobile"),
+        pytest.param("886912345678", "62886912345678", id="Taiwan's or a mobile: a mobile"),
+        pytest.param("8613800138000", "8613800138000", id="China's, too long for a mobile"),
+        pytest.param("8801712345678", "8801712345678", id="Bangladesh's, as long"),
+        pytest.param("84912345678", "84912345678", id="Vietnam's: no mobile begins with 84"),
+        pytest.param("8109012345678", "819012345678", id="Japan's with the 0 behind its code"),
+        pytest.param("8312345678", "628312345678", id="a mobile: no country has 83"),
+        pytest.param("8001234567", "628001234567", id="a free number, and none abroad"),
+    ],
+)
+def test_an_8_is_a_mobile_of_the_default_country_where_that_is_one_and_else_whose_it_is(
+    written: str, digits: str
+) -> None:
+    assert recipient_of(written) == Recipient(jid=f"{digits}@s.whatsapp.net", display=digits)
+
+
+def test_an_8_that_is_in_use_nowhere_and_possible_in_two_countries_is_refused() -> None:
+    answer = recipient_of("8123456789012")
+    assert isinstance(answer, InvalidPhone)
+    assert "more than one number" in answer.reason
+
+
+@pytest.mark.parametrize(
+    ("written", "country", "digits"),
+    [
+        pytest.param("819012345678", "62", "819012345678", id="taken for a mobile"),
+        pytest.param(" 81 9012345678", "62", "819012345678", id="with spaces"),
+        pytest.param("812345678901", "62", "812345678901", id="possible, if in use by no table"),
+        pytest.param("8123456789012", "62", "8123456789012", id="refused as two numbers"),
+        pytest.param("4792345678", "1", "4792345678", id="Norway's or America's"),
+        pytest.param("tel:819012345678", "62", "819012345678", id="a link"),
+        pytest.param("8613800138000", "62", None, id="one reading"),
+        pytest.param("8312345678", "62", None, id="no country has it"),
+        pytest.param("6281234567890", "62", None, id="with the country code"),
+        pytest.param("+819012345678", "62", None, id="with a plus"),
+        pytest.param("0819012345678", "62", None, id="with a 0"),
+        pytest.param("819012345678@s.whatsapp.net", "62", None, id="a JID"),
+        pytest.param("5215512345678", "62", None, id="doubtful in one reading"),
+        pytest.param("hello", "62", None, id="no number"),
+        pytest.param("8" * 5000, "62", None, id="very long"),
+    ],
+)
+def test_of_digits_with_two_readings_it_is_told_whom_they_name_as_they_stand(
+    written: str, country: str, digits: str | None
+) -> None:
+    standing = as_it_stands(written, country)
+    assert standing == (None if digits is None else Recipient(jid=f"{digits}@s.whatsapp.net", display=digits))
+
+
+@pytest.mark.parametrize("written", ["819012345678", "81234567890", "85291234567", "886912345678"])
+def test_where_nothing_tells_which_of_two_numbers_in_use_is_meant_it_is_refused(written: str) -> None:
+    answer = certain_recipient_of(written)
+    assert isinstance(answer, InvalidPhone)
+    assert "write it with + and the country code" in answer.reason
+
+
+@pytest.mark.parametrize("written", ["812345678901", "8312345678", "8613800138000", "+819012345678", "081234567890"])
+def test_a_number_that_only_one_account_can_have_is_certain(written: str) -> None:
+    assert certain_recipient_of(written) == recipient_of(written)
 
 
 @pytest.mark.parametrize("written", ["5215512345678", "1415555012345", "62812345"])
@@ -253,6 +318,35 @@ def test_every_spelling_of_a_number_that_is_accepted_gives_that_number(spelling:
         assert isinstance(answer, Recipient), answer
     if isinstance(answer, Recipient):
         assert answer.display == number
+
+
+ABROAD = ["JP", "KR", "VN", "HK", "MO", "KH", "LA", "CN", "BD", "TW"]
+"""Whose country codes begin with 8."""
+
+
+@st.composite
+def numbers_abroad(draw: st.DrawFn) -> str:
+    """A mobile number in use in one of these countries, as the API writes it."""
+    region = draw(st.sampled_from(ABROAD))
+    example = phonenumbers.example_number_for_type(region, phonenumbers.PhoneNumberType.MOBILE)
+    assert example is not None
+    number = phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.E164)[1:]
+    last = draw(st.text("0123456789", min_size=6, max_size=6))
+    return number[:-6] + last
+
+
+@given(numbers_abroad())
+def test_a_bare_number_of_another_country_is_taken_for_a_mobile_only_where_that_is_one(number: str) -> None:
+    if not phonenumbers.is_valid_number(phonenumbers.parse("+" + number)):
+        return
+    answer, standing = recipient_of(number), as_it_stands(number)
+    as_mobile = phonenumbers.parse("+62" + number)
+    is_mobile = phonenumbers.number_type(as_mobile) == phonenumbers.PhoneNumberType.MOBILE
+    assert isinstance(answer, Recipient)
+    assert answer.display == (f"62{number}" if is_mobile else number)
+    assert (standing or answer).display == number, "who is known under these digits can be found"
+    certain = certain_recipient_of(number)
+    assert isinstance(certain, InvalidPhone) if is_mobile else certain == answer
 
 
 @given(st.text("0123456789+-. ()xeE,;:\u200b\u0661\uff12", max_size=40), st.sampled_from(["62", "44", "1", "39", "7"]))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from services.api.messages.phones import Recipient, recipient_of
+from services.api.messages.phones import Recipient, certain_recipient_of
 from services.api.messages.vcards import (
     MOST_CHARACTERS,
     MOST_LINES,
@@ -23,7 +23,7 @@ PLAIN = "BEGIN:VCARD\r\nVERSION:3.0\r\nFN:Bu Sari\r\nTEL;waid=628111111111:+6281
 
 
 def waid_of(phone: str) -> str | None:
-    person = recipient_of(phone)
+    person = certain_recipient_of(phone)
     return person.display if isinstance(person, Recipient) else None
 
 
@@ -76,6 +76,10 @@ def test_a_card_in_any_writing_is_sent_as_one(card: str) -> None:
         pytest.param("item1.TEL;type=CELL:1", "item1.TEL;type=CELL:1", id="what is no number of WhatsApp"),
         pytest.param('TEL;TYPE="a;b:c":1', 'TEL;TYPE="a;b:c":1', id="a quoted parameter"),
         pytest.param("TEL;waid=62811:+1", "TEL;waid=62811:+1", id="a button that stands there"),
+        pytest.param("TEL:819012345678", "TEL:819012345678", id="Japan's, or a mobile"),
+        pytest.param("TEL;waid=819012345678:819012345678", "TEL;waid=819012345678:819012345678", id="Japan's by waid"),
+        pytest.param("TEL:8613800138000", "TEL;waid=8613800138000:8613800138000", id="China's"),
+        pytest.param("TEL:+81 90 1234 5678", "TEL;waid=819012345678:+81 90 1234 5678", id="Japan's with a plus"),
         pytest.param("TEL;VALUE=uri:tel:+628111111111;ext=5", "TEL;waid=628111111111:+628111111111", id="an address"),
         pytest.param(
             "PHOTO;ENCODING=BASE64;JPEG:/9j/4A\r\n  AQSk", "PHOTO;ENCODING=b;TYPE=JPEG:/9j/4AAQSk", id="a photo"

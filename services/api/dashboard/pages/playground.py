@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Annotated, Any
 
 import msgspec
@@ -26,7 +27,8 @@ from services.api.dashboard.words import saying
 from services.api.errors import Refusal
 from services.api.messages import store_messages
 from services.api.messages.jids import PERSON, is_group
-from services.api.messages.phones import InvalidPhone, Recipient, recipient_of
+from services.api.messages.phones import InvalidPhone, Recipient, as_it_stands, recipient_of
+from services.api.messages.recipients import read
 from services.api.messages.store_messages import Wanted
 from services.api.sentences import sentence
 from services.api.sessions.asking import asked
@@ -128,7 +130,7 @@ async def check_number(
     session: Annotated[str, QueryParameter(max_length=100)] = "",
 ) -> Response[str]:
     """The same with what WhatsApp says of the number, or that it was not asked and why."""
-    found = recipient_of(to, edge.settings.default_country) if to.strip() else None
+    found = await _found(edge, customer, session, to) if to.strip() else None
     said, fault = _said_of(found, request)
     verdict, why = "", ""
     if (number := _number_to_ask(found)) is not None:
@@ -136,6 +138,15 @@ async def check_number(
     return pages_of(request).page(
         request, "playground_number.html", said=said, fault=fault, to=to, verdict=verdict, why=why, may_ask=False
     )
+
+
+async def _found(edge: Edge, caller: Caller, session_id: str, to: str) -> Recipient | InvalidPhone:
+    """Whom a message of this session goes to; without the session's word where it cannot be seen."""
+    if as_it_stands(to, edge.settings.default_country) is not None:
+        with suppress(Refusal):
+            session = await session_for(edge, caller, session_id)
+            return (await read(edge, session.customer_id, [session.id], [to]))[0]
+    return recipient_of(to, edge.settings.default_country)
 
 
 async def _verdict_on(edge: Edge, caller: Caller, session_id: str, number: str, language: str) -> tuple[str, str]:
