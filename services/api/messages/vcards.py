@@ -19,6 +19,8 @@ _UNESCAPED = re.compile(r"\\([\\;,nN])")
 _HEAD = re.compile(r'((?:[^":]++|"[^"]*+")*+):')
 _PARAMETER = re.compile(r'(?:[^";]++|"[^"]*+"|")++')
 _SEPARATOR = re.compile(r"(?<!\\);")
+_WAID = re.compile(r"[1-9][0-9]{6,14}")
+"""The digits of an account: it may have others than its phone shows (Brazil, Mexico), so a card's own are kept."""
 NO_NUMBERS: Mapping[str, str] = MappingProxyType({})
 MOST_NAME = 256
 MOST_PHONES = 10
@@ -217,5 +219,5 @@ def _spoken(named: Property) -> str:
 def _with_waid(phone: Property, waid_of: Callable[[str], str | None]) -> Property:
     others = [each for each in phone.parameters if each.partition("=")[0].strip().upper() != "WAID"]
     given = next((each.partition("=")[2] for each in phone.parameters if each not in others), "")
-    waid = given if given.isascii() and given.isdecimal() else waid_of(phone.value)
+    waid = given if _WAID.fullmatch(given) else waid_of(phone.value) or (given if given.isdecimal() else None)
     return msgspec.structs.replace(phone, parameters=others if waid is None else [*others, f"waid={waid}"])

@@ -76,6 +76,11 @@ def test_a_card_in_any_writing_is_sent_as_one(card: str) -> None:
         pytest.param("item1.TEL;type=CELL:1", "item1.TEL;type=CELL:1", id="what is no number of WhatsApp"),
         pytest.param('TEL;TYPE="a;b:c":1', 'TEL;TYPE="a;b:c":1', id="a quoted parameter"),
         pytest.param("TEL;waid=62811:+1", "TEL;waid=62811:+1", id="a button that stands there"),
+        pytest.param("TEL;waid=000:+628111111111", "TEL;waid=628111111111:+628111111111", id="a wrong button"),
+        pytest.param("TEL;waid=62811:0811 111 1111", "TEL;waid=628111111111:0811 111 1111", id="one cut short"),
+        pytest.param(
+            "TEL;waid=5215512345678:+52 55 1234 5678", "TEL;waid=5215512345678:+52 55 1234 5678", id="WhatsApp's own"
+        ),
         pytest.param("TEL:819012345678", "TEL:819012345678", id="Japan's, or a mobile"),
         pytest.param("TEL;waid=819012345678:819012345678", "TEL;waid=819012345678:819012345678", id="Japan's by waid"),
         pytest.param("TEL:8613800138000", "TEL;waid=8613800138000:8613800138000", id="China's"),
