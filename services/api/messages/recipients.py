@@ -13,6 +13,7 @@ from services.api.chats import store_chats
 from services.api.context import Edge
 from services.api.errors import Refusal
 from services.api.messages.phones import InvalidPhone, Recipient, as_it_stands, recipient_of
+from services.api.sentences import Phrase
 from services.api.sessions import store_sessions
 from services.api.sessions.asking import asked
 from services.api.sessions.views import CONNECTED
@@ -58,10 +59,9 @@ async def _known(edge: Edge, customer_id: str, sessions: Sequence[str] | None, j
 
 
 def invalid_phone(found: InvalidPhone, path: str) -> Refusal:
-    """The refusal of what is no number."""
-    return Refusal(
-        ApiError.INVALID_PHONE, details={"fields": [{"path": path, "reason": found.reason}]}, reason=found.said
-    )
+    """The refusal of what is no number; of a list, its sentence names the entry."""
+    said = Phrase(f"{path}: {found.said.en}", f"{path}: {found.said.id}") if path.endswith("]") else found.said
+    return Refusal(ApiError.INVALID_PHONE, details={"fields": [{"path": path, "reason": found.reason}]}, reason=said)
 
 
 async def _may_exist(edge: Edge, session: SessionRecord, person: Recipient) -> bool:

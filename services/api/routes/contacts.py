@@ -15,6 +15,7 @@ from libs.contracts.records import SessionRecord
 from services.api.access.auth import Caller, session_for, signed_in_guard
 from services.api.chats import store_chats
 from services.api.context import Edge
+from services.api.errors import language_here
 from services.api.messages.jids import is_group
 from services.api.messages.phones import NO_NUMBER, InvalidPhone, Recipient
 from services.api.messages.recipients import read, recipient
@@ -37,7 +38,7 @@ class CheckedNumber(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """One number: as it was written, its normalised form, and whether it is on WhatsApp, under which JID.
 
     The JID is WhatsApp's own spelling of the number, which may have other digits.
-    `reason` says what is wrong with a number that cannot exist.
+    `reason` says what is wrong with a number that cannot exist, in the caller's language.
     """
 
     phone: str
@@ -111,7 +112,8 @@ async def _checked_without_number(
 
 
 def _no_number(written: str, found: InvalidPhone) -> CheckedNumber:
-    return CheckedNumber(phone=written, number=None, on_whatsapp=False, jid=None, reason=found.reason)
+    reason = found.said.in_language(language_here())
+    return CheckedNumber(phone=written, number=None, on_whatsapp=False, jid=None, reason=reason)
 
 
 @post("/sessions/{session_ref:str}/presence", operation_id="show_presence", status_code=200)

@@ -220,3 +220,12 @@ async def test_another_customers_chat_makes_nobody_known(site: Site, session_id:
     await keep(rows, chat_row(site, session_id, JAPANESE, customer_id="another"))
     assert (await send(site, session_id, JAPANESE)).status_code == 202
     assert (await only_send(site)).to == f"{AS_MOBILE}@s.whatsapp.net"
+
+
+async def test_what_is_wrong_is_said_in_the_callers_language_and_of_which_entry(site: Site, session_id: str) -> None:
+    indonesian = {"Accept-Language": "id"}
+    answer = await site.call("POST", f"/sessions/{session_id}/check", json={"phones": ["081"]}, headers=indonesian)
+    assert answer.json()["data"][0]["reason"] == "terlalu pendek"
+    answer = refused(await send(site, session_id, GROUP, mentions=["628111111111", "hello"]), 400, "INVALID_PHONE")
+    assert answer["details"]["fields"][0]["path"] == "mentions[1]"
+    assert "mentions[1]: it may hold only digits" in answer["message"]

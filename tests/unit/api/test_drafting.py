@@ -141,6 +141,7 @@ async def test_a_page_inside_gives_no_preview(edge: Edge) -> None:
         ),
         pytest.param({"type": "text", "text": "a", "mentions": ["all"]}, "mentions[0]", id="all of one person"),
         pytest.param({"type": "text", "text": "a", "mentions": ["12"]}, "mentions[0]", id="a wrong mention"),
+        pytest.param({"type": "text", "text": "a", "mentions": ["hello"]}, "mentions[0]: it", id="a name mentioned"),
         pytest.param({"type": "text", "text": "a", "mentions": ["12345@g.us"]}, "mentions[0]", id="a group mentioned"),
         pytest.param({"type": "text", "text": "a", "linkPreview": {"title": "b"}}, "linkPreview.url", id="no link"),
         pytest.param(
