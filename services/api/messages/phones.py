@@ -132,9 +132,9 @@ def certain_recipient_of(text: str, country: str = DEFAULT_COUNTRY) -> Recipient
 
 
 def other_in_use(text: str, country: str = DEFAULT_COUNTRY) -> Recipient | None:
-    """Who else may be meant than whom `recipient_of` names: `as_it_stands`, where that number is in use."""
+    """Who else may be meant than whom `recipient_of` names: `as_it_stands`, where that is a mobile in use."""
     other = as_it_stands(text, country)
-    return other if other is not None and _is_in_use(_Reading(other.display)) else None
+    return other if other is not None and _is_mobile(_Reading(other.display)) else None
 
 
 def _phone_in(plain: str, country: str) -> Recipient | InvalidPhone:
@@ -204,12 +204,17 @@ def _readings_of(written: Written, country: str) -> list[_Reading]:
 def _mobile_or_abroad(digits: str) -> list[_Reading]:
     """An Indonesian mobile without its 0, or a whole number of Japan (81), Korea (82), Hong Kong (852), China (86) ...
 
-    What is in use in neither country is read as both, for the tables lag behind.
+    What is in use in neither country is read as local, for the tables lag behind.
     """
     local, abroad = _international(DEFAULT_COUNTRY + digits), _international(digits)
-    if _is_in_use(local) and phonenumbers.number_type(phonenumbers.parse("+" + local.digits)) in _MOBILE:
+    if _is_mobile(local):
         return [local]
-    return [each for each in (local, abroad) if _is_in_use(each)] or [local, abroad]
+    return [each for each in (local, abroad) if _is_in_use(each)] or [local]
+
+
+def _is_mobile(reading: _Reading) -> bool:
+    """Whether it is in use, by a mobile phone as far as its country tells those apart."""
+    return _is_in_use(reading) and phonenumbers.number_type(phonenumbers.parse("+" + reading.digits)) in _MOBILE
 
 
 def _with_prefix_00(digits: str, region: str) -> list[_Reading]:

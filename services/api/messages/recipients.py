@@ -60,8 +60,10 @@ async def _known(edge: Edge, customer_id: str, sessions: Sequence[str] | None, j
 
 def invalid_phone(found: InvalidPhone, path: str) -> Refusal:
     """The refusal of what is no number; of a list, its sentence names the entry."""
-    said = Phrase(f"{path}: {found.said.en}", f"{path}: {found.said.id}") if path.endswith("]") else found.said
-    return Refusal(ApiError.INVALID_PHONE, details={"fields": [{"path": path, "reason": found.reason}]}, reason=said)
+    reason = found.said
+    if path.endswith("]"):
+        reason = Phrase(f"{path}: {found.said.en}", f"{path}: {found.said.id}")
+    return Refusal(ApiError.INVALID_PHONE, details={"fields": [{"path": path, "reason": found.reason}]}, reason=reason)
 
 
 async def _may_exist(edge: Edge, session: SessionRecord, person: Recipient) -> bool:
