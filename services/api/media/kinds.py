@@ -96,7 +96,17 @@ _AN_ADDRESS = InvalidMedium(
     )
 )
 _NOT_BASE64 = InvalidMedium(reason=Phrase("it is not base64", "bukan base64"))
+_LOST_PLUS = InvalidMedium(
+    reason=Phrase(
+        "a space stands where base64 has a +, as in a form that does not write + as %2B",
+        "ada spasi di tempat tanda + pada base64, seperti dari formulir yang tidak menulis + sebagai %2B",
+    )
+)
 _EMPTY = InvalidMedium(reason=Phrase("it is empty", "kosong"))
+
+
+class _PlusLost(ValueError):
+    """Which spaces of the base64 were a `+` cannot be told."""
 
 
 def inline_bytes_of(text: str) -> int:
@@ -105,7 +115,10 @@ def inline_bytes_of(text: str) -> int:
 
 
 def inline_of(text: str) -> Inline | InvalidMedium:
-    """Decode a data URL or bare base64 of either alphabet, with or without padding; white space may stand anywhere."""
+    """Decode a data URL or bare base64 of either alphabet, with or without padding, in lines or not.
+
+    Spaces within a line are read as the `+` that a form makes a space of, where the length is right so.
+    """
     declared, name, encoded = "", None, text
     if text[:5].lower() == "data:":
         marks = list(_MARK.finditer(text, 4, MOST_HEAD))
@@ -117,7 +130,9 @@ def inline_of(text: str) -> Inline | InvalidMedium:
     elif _LINK.match(text):
         return _AN_ADDRESS
     try:
-        data = _decoded(encoded)
+        data = _decoded(_with_plus(encoded) if " " in encoded else encoded)
+    except _PlusLost:
+        return _LOST_PLUS
     except (binascii.Error, UnicodeEncodeError):
         return _NOT_BASE64
     if not data:
@@ -130,6 +145,36 @@ def _described(head: str) -> tuple[str, str | None]:
     declared, separator, _ = head.partition(";")
     given = parameters_of(f"data{head[len(declared) :]}") if separator else {}
     return declared.strip().lower(), given.get("filename") or given.get("name")
+
+
+def _with_plus(encoded: str) -> str:
+    """The text without the spaces around its lines; those within a line are the `+` that they were.
+
+    Raises _PlusLost when they cannot be all of them, or when those around lines may have been a `+`, too.
+    """
+    text = _without_spaces_at_padding(encoded)
+    for each in "\t\v\f":
+        text = text.replace(each, "")
+    lines = text.replace("\r", "\n").split("\n")
+    whole, trimmed = "".join(lines), "".join(line.strip(" ") for line in lines)
+    is_split, has_plus = " " in trimmed, not ("-" in text or "_" in text)
+    if not is_split and (len(trimmed) % 4 == 0 or not has_plus):
+        return trimmed
+    readings = [each for each in {whole, trimmed} if has_plus and len(each) % 4 == 0]
+    if not is_split and "=" not in text and len(trimmed) % 4 != 1:
+        readings.append(trimmed)  # its padding was left out
+    if len(readings) == 1:
+        return readings[0].replace(" ", "+")
+    if is_split or readings:
+        raise _PlusLost
+    return trimmed
+
+
+def _without_spaces_at_padding(encoded: str) -> str:
+    """No encoder ends with `+` before padding: the bits that the padding leaves over are zero (RFC 4648, 3.5)."""
+    body = encoded.rstrip("= \t\n\r\v\f")
+    padding = encoded.count("=", len(body))
+    return body + "=" * padding if padding else encoded
 
 
 def _decoded(encoded: str) -> bytes:

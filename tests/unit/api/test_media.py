@@ -60,6 +60,52 @@ def test_a_data_url_may_hold_any_parameters(parameters: str, name: str) -> None:
     assert read == Inline(data=b"hello", declared="application/pdf", file_name=name)
 
 
+MANY = bytes(index * index * 7 % 251 for index in range(2_057))
+
+
+@pytest.mark.parametrize(
+    ("text", "read_as"),
+    [
+        pytest.param("aGVs G8=", "aGVs+G8=", id="one"),
+        pytest.param("aGVs   G8", None, id="an unpadded length"),
+        pytest.param("aG sbG8h", "aG+sbG8h", id="one in a whole length"),
+        pytest.param(" GVsbG8=", "+GVsbG8=", id="at the beginning of what is padded"),
+        pytest.param("aGVsbG8 ", None, id="at the end, where padding may be missing as well"),
+        pytest.param(" aGVsbG8", None, id="at the beginning, where padding may be missing as well"),
+        pytest.param("aGVsbG8h    ", "aGVsbG8h", id="around what is whole"),
+        pytest.param("aG sbG8 ", "aG+sbG8+", id="within and at the end"),
+        pytest.param("aG s \n  bG8= ", "aG+sbG8=", id="around lines as well as within"),
+        pytest.param("aG s \r\n bG8h\r\n", "aG+sbG8h", id="two around lines and one within"),
+        pytest.param("  aG s \n bG8h", None, id="four around lines and one within"),
+        pytest.param("aGVs\n bG8=", "aGVsbG8=", id="around lines alone"),
+        pytest.param("aGV \nbG8=", "aGV+bG8=", id="at the end of a padded line"),
+        pytest.param("data:image/png;base64,aG sbG8=", "aG+sbG8=", id="in a data URL"),
+        pytest.param("data:image/png;base64,aG%20sbG8=", "aG+sbG8=", id="escaped"),
+        pytest.param("a- sbG8=", None, id="in the alphabet without plus"),
+    ],
+)
+def test_a_space_within_a_line_was_a_plus(text: str, read_as: str | None) -> None:
+    read = inline_of(text)
+    if read_as is None:
+        assert isinstance(read, InvalidMedium)
+        assert "+ as %2B" in read.reason.en
+    else:
+        assert isinstance(read, Inline)
+        assert read.data == base64.b64decode(read_as)
+
+
+@pytest.mark.parametrize("size", [2_055, 2_056, 2_057])
+@pytest.mark.parametrize("line", [0, 64, 76])
+def test_a_form_that_loses_every_plus_loses_no_byte(size: int, line: int) -> None:
+    data = MANY[:size]
+    text = base64.b64encode(data).decode().replace("+", " ")
+    assert " " in text
+    if line:
+        text = "\r\n".join(text[start : start + line] for start in range(0, len(text), line))
+    read = inline_of(text)
+    assert read == Inline(data=data) or (line and isinstance(read, InvalidMedium))
+
+
 @pytest.mark.parametrize("size", [SLICE - 4, SLICE - 1, SLICE, SLICE + 1, 3 * SLICE, 3 * SLICE + 2])
 @pytest.mark.parametrize("line", [0, 76])
 def test_long_base64_is_read_slice_by_slice(size: int, line: int) -> None:
