@@ -21,6 +21,7 @@ CACHE_DROPPED = "cache.dropped"
 """Core NATS broadcast: the payload names an edge cache entry that is no longer true."""
 
 _INCOMING_MEDIA = "in_"
+_SESSION_ID = re.compile(r"[0-9a-f]{16}")
 _MESSAGE_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 
@@ -69,6 +70,11 @@ def message_of_media(media_id: str) -> str | None:
 def new_session_id() -> str:
     """16 hex digits: safe in URLs and in subjects."""
     return secrets.token_hex(8)
+
+
+def is_session_id(text: str) -> bool:
+    """Whether `text` has the form of the ids that `new_session_id` makes."""
+    return _SESSION_ID.fullmatch(text) is not None
 
 
 def new_id(prefix: str) -> str:

@@ -76,8 +76,12 @@ class Refusal(Exception):
         return SENTENCES[self.code].status
 
 
-def invalid(path: str, reason: str) -> Refusal:
+def invalid(path: str, reason: str | Phrase) -> Refusal:
     """A refused field: 400 VALIDATION_FAILED with its entry in `details.fields`."""
+    if isinstance(reason, Phrase):
+        fields = [{"path": path, "reason": reason.in_language(language_here())}]
+        said = Phrase(f"{path}: {reason.en}", f"{path}: {reason.id}")
+        return Refusal(ApiError.VALIDATION_FAILED, details={"fields": fields}, reason=said)
     return invalid_fields([{"path": path, "reason": reason}])
 
 

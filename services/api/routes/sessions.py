@@ -197,8 +197,8 @@ def _changes_of(edge: Edge, seen: Seen, data: SessionChange) -> tuple[dict[str, 
     """The stored fields to be set, and the counters to be raised."""
     name = data.name if data.name is not None else data.session_name
     values = _stored(settings_of(data, seen.record.id, edge.ring))
-    if name is not None:
-        values["name"] = desired.checked_name(name)
+    if name is not None:  # a name that it has already may be one that is refused today
+        values["name"] = name if name == seen.record.name else desired.checked_name(name)
     if data.is_default is not None:
         values["isDefault"] = data.is_default
     if data.is_notification is not None:

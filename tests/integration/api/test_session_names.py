@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import string
 import unicodedata
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -24,7 +25,8 @@ NAMES = [
     pytest.param("\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f", id="a flag of tags"),
     pytest.param("\U0001f600" * 50, id="the longest, in emoji"),
     pytest.param("messages", id="like a path"),
-    pytest.param("0123456789abcdef", id="like an id"),
+    pytest.param("0123456789abcde", id="shorter than an id"),
+    pytest.param("0123456789ABCDEF", id="in capitals, as no id is"),
     pytest.param("test", id="like the public test"),
 ]
 
@@ -81,3 +83,27 @@ async def test_a_name_that_no_path_holds_is_refused(site: Site, name: str, says:
     assert says in refused(answer, 400, "VALIDATION_FAILED")["message"]
     session_id = await site.make_session()
     refused(await site.call("PUT", f"/sessions/{session_id}", json={"name": name}), 400, "VALIDATION_FAILED")
+
+
+async def test_a_name_of_the_form_of_an_id_is_refused(site: Site) -> None:
+    """Else it could be another session's id, and who asks by that name would reach the other one."""
+    other = await site.make_session("Other")
+    session_id = await site.make_session()
+    for name in (other, f" {other} ", "0123456789abcdef"):
+        answer = await site.call("POST", "/sessions", json={"name": name}, headers={"Accept-Language": "id"})
+        said = refused(answer, 400, "VALIDATION_FAILED")
+        assert said["message"].endswith("nama sesi tidak boleh berbentuk id sesi (16 digit heksadesimal).")
+        answer = await site.call("PUT", f"/sessions/{session_id}", json={"name": name})
+        assert "form of a session's id" in refused(answer, 400, "VALIDATION_FAILED")["message"]
+
+
+async def test_a_session_that_has_such_a_name_already_is_reached_and_changed(site: Site, rows: Any) -> None:
+    other, session_id = await site.make_session("Other"), await site.make_session()
+    await rows.sessions.update_one({"_id": session_id}, {"$set": {"name": other}})
+    found = await site.call("GET", f"/sessions/{session_id}")
+    assert (found.json()["data"]["id"], found.json()["data"]["name"]) == (session_id, other)
+    assert (await site.call("GET", f"/sessions/{other}")).json()["data"]["id"] == other
+    changed = await site.call("PUT", f"/sessions/{session_id}", json={"name": other, "isNotification": True})
+    assert changed.status_code == 200, changed.text
+    renamed = await site.call("PUT", f"/sessions/{session_id}", json={"name": "Sales"})
+    assert renamed.json()["data"]["name"] == "Sales"
