@@ -108,6 +108,10 @@ class Watch:
         if not self._found.done():
             self._found.set_result(None)
 
+    def renew(self) -> None:
+        """Wait for the next frame from now on."""
+        self._found = asyncio.get_running_loop().create_future()
+
     async def first(self, timeout_s: float) -> WatchedFrame | None:
         """The frame, or None when it did not come in time, or before the edge ends."""
         await asyncio.wait([self._found], timeout=max(timeout_s, 0))

@@ -10,7 +10,7 @@ from libs.contracts.commands import ActOnMessage
 from libs.contracts.content import Action, Edit, Read, Revoke
 from libs.contracts.errors import ApiError
 from libs.contracts.ids import new_message_id, send_subject, shard_of
-from libs.contracts.records import MessageRow, SessionRecord
+from libs.contracts.records import MessageRow, OutboxRow, SessionRecord
 from libs.runtime.bus import PublishUnclear, StreamFull
 from services.api.context import Edge
 from services.api.errors import Refusal, unavailable
@@ -23,7 +23,8 @@ from services.api.messages.sending import check_session, refusal_of_failed
 from services.api.requests import nats_headers
 from services.api.times import now
 
-LEFT = frozenset({"sent", "delivered", "read", "played"})
+SENT = "sent"
+LEFT = frozenset({SENT, "delivered", "read", "played"})
 EDITABLE = frozenset({"text", "image", "video", "document"})
 EDITED_WITHIN = timedelta(minutes=15)
 """WhatsApp's own clients offer an edit for 15 minutes after sending, and take one that comes within 20: WhatsApp Web,
@@ -73,6 +74,15 @@ def why_not_deletable(row: MessageRow, at: datetime) -> str | None:
 def says(row: MessageRow, text: str) -> bool:
     """Whether these are the words of the message now: its text, or its caption."""
     return (row.text if row.type == "text" else row.caption) == text
+
+
+def is_overtaken(row: MessageRow, action: OutboxRow) -> bool:
+    """Whether the message was changed by this action and again after it, or by a later one alone."""
+    if action.finished_at is None:
+        return False
+    was_applied = any(entry.fact_id.startswith(f"{action.id}/") for entry in row.history)
+    changed_later = row.edited_at is not None and row.edited_at > action.finished_at
+    return was_applied or changed_later or row.revoked_at is not None
 
 
 def _is_past(row: MessageRow, within: timedelta, at: datetime) -> bool:
@@ -170,24 +180,34 @@ async def _as_changed(
     wait_s: float,
     is_done: Callable[[MessageRow], bool],
 ) -> MessageRow | None:
-    """The message, once its frame came, or sender has ended an action that changed nothing more, of which none tells.
+    """The message, once sender has ended the action and the row shows it, or what overtook it; None after `wait_s`.
 
-    None after `wait_s`. Raises Refusal MESSAGE_FAILED when it failed for good.
+    A frame tells when to look, not what was done: it may be that of another action. Of one that changes nothing more
+    none comes. Raises Refusal as `_changed_by`.
     """
     deadline = asyncio.get_running_loop().time() + wait_s
     while (left_s := deadline - asyncio.get_running_loop().time()) > 0:
-        frame = await watch.first(min(LOOK_WHETHER_ENDED_S, left_s))
-        if frame is not None and frame.type.endswith("_failed"):
-            raise refusal_of_failed(row.message_id or "", frame.data)
-        if frame is not None:
-            return await message_of(edge, row.customer_id, row.message_id or "")
-        if edge.hub.waits_are_over:
-            return None
-        if await store_messages.ended_rows(edge.database, [action_id]):
-            found = await message_of(edge, row.customer_id, row.message_id or "")
-            if found is not None and is_done(found):
-                return found
+        await watch.first(min(LOOK_WHETHER_ENDED_S, left_s))
+        watch.renew()
+        found = await _changed_by(edge, row, action_id, is_done)
+        if found is not None or edge.hub.waits_are_over:
+            return found
     return None
+
+
+async def _changed_by(
+    edge: Edge, row: MessageRow, action_id: str, is_done: Callable[[MessageRow], bool]
+) -> MessageRow | None:
+    """The message as this action left it; None before that. Raises Refusal MESSAGE_FAILED when it failed for good."""
+    action = await store_messages.outbox_row(edge.database, action_id)
+    if action is None or action.finished_at is None:
+        return None
+    found = await message_of(edge, row.customer_id, row.message_id or "")
+    if action.status != SENT:
+        code = action.code or action.status.upper()
+        error = {"code": code, "message": action.detail or code}
+        raise refusal_of_failed(row.message_id or "", {**store_messages.shown(found or row), "error": error})
+    return found if found is not None and (is_done(found) or is_overtaken(found, action)) else None
 
 
 async def _is_being_changed(edge: Edge, row: MessageRow) -> bool:

@@ -109,6 +109,13 @@ async def kept(rows: Any, row: MessageRow) -> str:
     return row.message_id
 
 
+async def ended(site: Site, rows: Any, command: ActOnMessage, **more: Any) -> None:
+    """sender has ended the action; its row says so before anybody is told."""
+    values: dict[str, Any] = {"status": "sent", "finished_at": AT, "about": command.message_id, "content": None}
+    row = outbox_row(site, command.session_id, command.action_id, **values | more)
+    await rows.outbox.insert_one(to_document(row))
+
+
 async def test_an_edit_is_told_to_sender_and_shown_when_it_is_done(
     site: Site, session_id: str, rows: Any, status: Publisher
 ) -> None:
@@ -124,6 +131,7 @@ async def test_an_edit_is_told_to_sender_and_shown_when_it_is_done(
     assert row.sent_at is not None
     assert command.expires_at is not None
     assert timedelta(minutes=19, seconds=59) < command.expires_at - row.sent_at <= timedelta(minutes=20)
+    await ended(site, rows, command)
     await rows.messages.update_one({"messageId": message_id}, {"$set": {"text": "Halo lagi", "editedAt": AT}})
     await status.message(session_id, "edited", message_id=message_id)
     answer = await editing
@@ -194,9 +202,62 @@ async def test_an_edit_that_failed_says_why(site: Site, session_id: str, rows: A
     message_id = await kept(rows, left_just_now(site, session_id, new_message_id()))
     waiting = {"Prefer": "wait=25"}
     editing = asyncio.create_task(site.call("PATCH", f"/messages/{message_id}", json={"text": "x"}, headers=waiting))
-    await until_command(site, ActOnMessage)
+    command = await until_command(site, ActOnMessage)
+    await ended(site, rows, command, status="failed", code="REFUSED", detail="It did not work.")
     await status.message(session_id, "edit_failed", message_id=message_id, code="REFUSED")
-    refused(await editing, 422, "REFUSED")
+    assert "It did not work" in refused(await editing, 422, "REFUSED")["message"]
+
+
+@pytest.mark.parametrize(
+    ("method", "body", "told", "change"),
+    [
+        pytest.param("PATCH", {"text": "two"}, "edited", {"text": "one", "editedAt": AT}, id="other words"),
+        pytest.param("PATCH", {"text": "two"}, "edit_failed", {}, id="another edit that failed"),
+        pytest.param("DELETE", None, "revoke_failed", {}, id="another deletion that failed"),
+        pytest.param("PATCH", {"text": "two"}, "edited", {"text": "two", "editedAt": AT}, id="the same words"),
+    ],
+)
+async def test_what_another_action_did_ends_no_wait(
+    site: Site, session_id: str, rows: Any, status: Publisher, method: str, body: Any, told: str, change: dict[str, Any]
+) -> None:
+    message_id = await kept(rows, left_just_now(site, session_id, new_message_id(), text="zero"))
+    waiting = {"Prefer": "wait=25"}
+    asking = asyncio.create_task(site.call(method, f"/messages/{message_id}", json=body, headers=waiting))
+    command = await until_command(site, ActOnMessage)
+    if change:
+        await rows.messages.update_one({"messageId": message_id}, {"$set": change})
+    await status.message(session_id, told, message_id=message_id, code="REFUSED" if "failed" in told else None)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(asyncio.shield(asking), 2)
+    await ended(site, rows, command)
+    done = {"text": "two", "editedAt": AT} if method == "PATCH" else {"revokedAt": AT}
+    await rows.messages.update_one({"messageId": message_id}, {"$set": done})
+    answer = await asking
+    assert answer.status_code == 200, answer.text
+    assert method == "DELETE" or answer.json()["data"]["text"] == "two"
+
+
+@pytest.mark.parametrize(
+    ("change", "applied"),
+    [
+        pytest.param({"text": "three", "editedAt": AT + timedelta(seconds=1)}, False, id="by a later edit"),
+        pytest.param({"text": "three", "editedAt": AT}, True, id="by an edit of the same second"),
+        pytest.param({"text": None, "revokedAt": AT}, False, id="by a deletion"),
+    ],
+)
+async def test_an_edit_that_was_overtaken_is_done(
+    site: Site, session_id: str, rows: Any, change: dict[str, Any], applied: bool
+) -> None:
+    message_id = await kept(rows, left_just_now(site, session_id, new_message_id(), text="one"))
+    waiting = {"Prefer": "wait=25"}
+    asking = asyncio.create_task(site.call("PATCH", f"/messages/{message_id}", json={"text": "two"}, headers=waiting))
+    command = await until_command(site, ActOnMessage)
+    await ended(site, rows, command)
+    entry = {"status": "edited", "at": AT, "factSeq": 1, "factId": f"{command.action_id}/done/1-1"}
+    history = {"history": [entry]} if applied else {}
+    await rows.messages.update_one({"messageId": message_id}, {"$set": change | history})
+    answer = await asyncio.wait_for(asking, BOUND_S)
+    assert answer.status_code == 200, answer.text
 
 
 @pytest.mark.parametrize(
@@ -240,6 +301,7 @@ async def test_a_message_that_has_left_is_deleted_for_everybody(
     deleting = asyncio.create_task(site.call("DELETE", f"/messages/{message_id}", headers={"Prefer": "wait=25"}))
     command = await until_command(site, ActOnMessage)
     assert command.action == Revoke(wa_id=row.wa_id, sender=None)
+    await ended(site, rows, command)
     await rows.messages.update_one({"messageId": message_id}, {"$set": {"revokedAt": AT}})
     await status.message(session_id, "revoked", message_id=message_id)
     answer = await deleting
