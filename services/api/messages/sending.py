@@ -67,7 +67,10 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Accepted(msgspec.Struct, frozen=True, kw_only=True):
-    """The message is stored. `status` is `queued`, or how it ended within the wait; `shown` then its message object."""
+    """The message is stored. `status` is `queued` where nothing was looked up.
+
+    `shown` is its message object after a wait, or of what had ended before.
+    """
 
     message_id: str
     accepted_at: datetime
@@ -75,6 +78,11 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     status: str = "queued"
     replayed: bool = False
     shown: dict[str, Any] | None = None
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether how it ended is known."""
+        return self.status in SETTLED
 
 
 async def check_session(edge: Edge, session: SessionRecord, *, connected: bool = False) -> None:
@@ -100,7 +108,7 @@ async def accept(edge: Edge, draft: Draft, wishes: Wishes) -> Accepted:
     accepted = await _taken_in(edge, draft, wishes.key, month)
     if wishes.wait_s <= 0:
         await _publish_counted(edge, draft, accepted, month)
-        return accepted
+        return await _settled_before(edge, accepted) or accepted
     with edge.hub.watch(accepted.message_id, _is_settled) as watch:
         await _publish_counted(edge, draft, accepted, month)
         return await _settled(edge, accepted, watch, _wait_of(edge, draft, accepted, wishes))
@@ -330,16 +338,27 @@ async def _is_held(edge: Edge, session_id: str, message_id: str) -> bool:
 
 
 async def _settled(edge: Edge, accepted: Accepted, watch: Watch, wait: _Wait) -> Accepted:
-    shown: dict[str, Any] | None = None
-    if accepted.replayed:  # it may have been settled before this request came
-        row = await store_messages.message_by_id(edge.database, accepted.message_id)
-        if row is not None and row.status in SETTLED:
-            shown = store_messages.shown(row)
-    if shown is None:
-        frame = await wait(watch)
-        if frame is None:
-            return accepted
-        shown = frame.data
+    """The message as it is after the wait. Raises Refusal CREDITS_EXHAUSTED, MESSAGE_FAILED when it failed."""
+    before = await _settled_before(edge, accepted)
+    if before is not None:
+        return before
+    frame = await wait(watch)
+    if frame is not None:
+        return _as_shown(accepted, frame.data)
+    row = await store_messages.known_row(edge.database, accepted.message_id)
+    return accepted if row is None else _as_shown(accepted, store_messages.shown(row))
+
+
+async def _settled_before(edge: Edge, accepted: Accepted) -> Accepted | None:
+    """What a repeat asks for again, when that has ended: nobody has to wait for it. Raises Refusal as `_settled`."""
+    if not accepted.replayed:
+        return None
+    row = await store_messages.message_by_id(edge.database, accepted.message_id)
+    is_known = row is not None and row.status in SETTLED
+    return _as_shown(accepted, store_messages.shown(row)) if row is not None and is_known else None
+
+
+def _as_shown(accepted: Accepted, shown: dict[str, Any]) -> Accepted:
     if shown["status"] in UNSUCCESSFUL:
         raise refusal_of_failed(accepted.message_id, shown, replayed=accepted.replayed)
     return msgspec.structs.replace(accepted, status=shown["status"], shown=shown)

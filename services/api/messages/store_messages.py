@@ -83,6 +83,15 @@ async def outbox_row(database: Database, message_id: str) -> OutboxRow | None:
     return None if found is None else from_document(OutboxRow, found)
 
 
+async def known_row(database: Database, message_id: str) -> MessageRow | None:
+    """The row of status, else what it will make of that of sender."""
+    row = await message_by_id(database, message_id)
+    if row is not None:
+        return row
+    early = await outbox_row(database, message_id)
+    return None if early is None or not is_message(early) else row_before_status(early)
+
+
 async def ended_rows(database: Database, ids: list[str]) -> int:
     """How many of these rows of sender have ended, one way or the other."""
     return await database.outbox.count_documents({"_id": {"$in": ids}, "finishedAt": {"$ne": None}})

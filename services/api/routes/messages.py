@@ -38,7 +38,7 @@ async def send_message(
     session_ref: FromPath[str],
     data: JSONBody[AnyNewMessage],
 ) -> Response[SendAnswer]:
-    """Send a message. 202 once it is stored for good; 200 when `Prefer: wait=N` saw it leave.
+    """Send a message. 202 once it is stored for good; 200 when `Prefer: wait=N` saw it leave, or a repeat finds that.
 
     `Idempotency-Key` makes a repeat safe for a day.
     """
@@ -50,7 +50,7 @@ async def send_message(
     accepted = await accept(edge, draft, wishes_of(edge, request))
     return Response(
         _send_answer(edge, draft, accepted),
-        status_code=202 if accepted.shown is None else 200,
+        status_code=200 if accepted.is_settled else 202,
         headers={"Idempotent-Replayed": "true"} if accepted.replayed else None,
     )
 

@@ -13,7 +13,7 @@ from libs.runtime.bus import PublishUnclear
 from libs.runtime.mongo import to_document
 from tests.integration.api.commands import commands, only_send
 from tests.integration.api.edges import Site, refused
-from tests.integration.api.messages import PNG, TEXT, encoded, outbox_row, send
+from tests.integration.api.messages import PNG, TEXT, encoded, message_row, outbox_row, send
 
 
 async def test_the_same_key_gives_the_same_message(site: Site, session_id: str) -> None:
@@ -89,3 +89,19 @@ async def test_an_id_of_another_customers_message_is_a_key_like_any_other(
     answer = await send(site, session_id, Idempotency_Key=message_id)
     assert answer.status_code == 202
     assert answer.json()["messageId"] != message_id
+
+
+@pytest.mark.parametrize("prefer", [{}, {"Prefer": "wait=0"}], ids=["unsaid", "none"])
+@pytest.mark.parametrize(("outcome", "code"), [("failed", 422), ("sent", 200)])
+async def test_a_repeat_of_what_has_ended_tells_how_without_a_wait(
+    site: Site, session_id: str, rows: Any, prefer: dict[str, str], outcome: str, code: int
+) -> None:
+    first = (await send(site, session_id, Idempotency_Key="order-22")).json()
+    failure = {"code": "NOT_ON_WHATSAPP"} if outcome == "failed" else {}
+    await rows.messages.insert_one(
+        to_document(message_row(site, session_id, first["messageId"], status=outcome, **failure))
+    )
+    second = await send(site, session_id, None, Idempotency_Key="order-22", **prefer)
+    assert second.status_code == code, second.text
+    assert second.headers["idempotent-replayed"] == "true"
+    assert second.json().get("error", second.json().get("status")) in ("NOT_ON_WHATSAPP", "sent")

@@ -21,7 +21,7 @@ from tests.integration.api.commands import commands, new_session, only_send
 from tests.integration.api.conftest import make_first_rows, running_site
 from tests.integration.api.edges import BOUND_S, RING, Site, refused
 from tests.integration.api.frames import Publisher
-from tests.integration.api.messages import PDF, PNG, TEXT, encoded, message_row, send, until_command
+from tests.integration.api.messages import AT, PDF, PNG, TEXT, encoded, message_row, outbox_row, send, until_command
 from tests.servers import MongoServer, NatsServer
 
 # --- Sending ---------------------------------------------------------------------------------------------------------
@@ -245,3 +245,29 @@ async def test_a_repeat_that_waits_tells_what_has_happened_before(site: Site, se
     second = await send(site, session_id, Idempotency_Key="order-21", Prefer="wait=25")
     assert second.status_code == 200
     assert second.json()["status"] == "sent"
+
+
+@pytest.mark.parametrize("waiting_for", ["lookup", "restriction"])
+@pytest.mark.parametrize("of", ["status", "sender"])
+async def test_a_wait_without_an_outcome_tells_what_is_waited_for(
+    site: Site, session_id: str, rows: Any, waiting_for: str, of: str
+) -> None:
+    sending = asyncio.create_task(send(site, session_id, Prefer="wait=2"))
+    command = await until_command(site, SendMessage)
+    values = {"status": "queued", "waiting_for": waiting_for, "resume_at": AT}
+    if of == "status":
+        await rows.messages.insert_one(to_document(message_row(site, session_id, command.message_id, **values)))
+    else:
+        await rows.outbox.insert_one(to_document(outbox_row(site, session_id, command.message_id, **values)))
+    answer = await sending
+    assert answer.status_code == 202, answer.text
+    shown = answer.json()["data"]
+    assert (shown["waitingFor"], shown["resumeAt"]) == (waiting_for, "2026-01-02T03:04:05.000Z")
+
+
+async def test_an_outcome_whose_frame_is_late_is_answered(site: Site, session_id: str, rows: Any) -> None:
+    sending = asyncio.create_task(send(site, session_id, Prefer="wait=2"))
+    command = await until_command(site, SendMessage)
+    await rows.messages.insert_one(to_document(message_row(site, session_id, command.message_id, status="sent")))
+    answer = await sending
+    assert (answer.status_code, answer.json()["status"]) == (200, "sent")

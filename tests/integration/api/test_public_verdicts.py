@@ -131,3 +131,14 @@ async def test_the_wait_is_two_seconds_by_default(site: Site, rows: Any) -> None
     answer = await sent(site, session_id, json=BODY)
     assert answer.json()["status"] == "queued"
     assert time.monotonic() - began >= 2
+
+
+async def test_a_repeat_that_does_not_wait_is_told_what_is_known(open_site: SiteMaker, rows: Any) -> None:
+    async with open_site(public_wait_ms=0) as site:
+        session_id = await opened(site, rows)
+        key = {"Idempotency-Key": "order-23", "Prefer": "wait=0"}
+        first = (await sent(site, session_id, json=BODY, headers=key)).json()
+        row = message_row(site, session_id, first["messageId"], status="failed", code="NOT_ON_WHATSAPP")
+        await rows.messages.insert_one(to_document(row))
+        answer = await sent(site, session_id, json=BODY, headers=key)
+    refused(answer, 422, "NOT_ON_WHATSAPP")
