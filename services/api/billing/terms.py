@@ -12,13 +12,23 @@ from libs.contracts import subscriptions
 from libs.contracts.records import Subscription
 from libs.contracts.subscriptions import ACTIVE, EXPIRED, INACTIVE, PENDING, Term, status_of
 from services.api.accounts.records import Account, Purchase, Transaction
+from services.api.sentences import Phrase
 from services.api.times import Time, iso, iso_or_none
 
 MONTHS = {"monthly": 1, "yearly": 12}
 _WAITING = {
-    EXPIRED: "The subscription has ended: linked sessions stay linked, and messages wait until it is renewed",
-    PENDING: "The subscription is not paid yet: linked sessions stay linked, and messages wait until it is",
-    INACTIVE: "No subscription is active: linked sessions stay linked, and messages wait until one is",
+    EXPIRED: Phrase(
+        "The subscription has ended: linked sessions stay linked, and messages wait until it is renewed",
+        "Langganan telah berakhir: sesi tertaut tetap tertaut, dan pesan menunggu sampai diperpanjang",
+    ),
+    PENDING: Phrase(
+        "The subscription is not paid yet: linked sessions stay linked, and messages wait until it is",
+        "Langganan belum dibayar: sesi tertaut tetap tertaut, dan pesan menunggu sampai dibayar",
+    ),
+    INACTIVE: Phrase(
+        "No subscription is active: linked sessions stay linked, and messages wait until one is",
+        "Tidak ada langganan aktif: sesi tertaut tetap tertaut, dan pesan menunggu sampai ada",
+    ),
 }
 _SHOWN_STATUS = {"success": "SUCCESS", "pending": "PENDING", "failed": "FAILED", "cancelled": "CANCELLED"}
 _PAID_STATUS = {"success": "paid", "pending": "pending", "failed": "failed", "cancelled": "failed"}
@@ -79,7 +89,7 @@ def _end_of(term: Term, subscription: Subscription) -> datetime | None:
     return term.until if term.active else subscription.ends_at
 
 
-def why_waiting(standing: Standing) -> str | None:
+def why_waiting(standing: Standing) -> Phrase | None:
     """Why no message of the customer leaves now; None with an active subscription."""
     return None if standing.active else _WAITING[standing.status]
 

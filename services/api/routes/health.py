@@ -16,6 +16,7 @@ from services.api.billing.terms import why_waiting
 from services.api.context import Edge
 from services.api.errors import language_here
 from services.api.routes.sessions import SessionRef, seen_for
+from services.api.sentences import Phrase
 from services.api.sessions import store_sessions
 from services.api.sessions.reasons import why
 from services.api.sessions.store_sessions import Queue, Seen
@@ -23,14 +24,27 @@ from services.api.sessions.views import in_dialect
 from services.api.times import Time, iso_or_none, now
 
 HOUR = timedelta(hours=1)
-OfSome = Literal["lookup", "upload"]
-WaitingFor = Literal["subscription", "former_number", "lookup", "upload"]
-OF_SOME: dict[OfSome, str] = {
-    "lookup": "Some messages wait: WhatsApp does not say now how their recipients are reached.",
-    "upload": "Some messages wait: WhatsApp has not taken their files yet.",
+Noted = Literal["restriction", "former_number", "lookup", "upload"]
+"""What sender notes of messages that wait though the session is connected; what may concern all comes first."""
+WaitingFor = Literal["subscription", Noted]
+WORDS: dict[Noted, Phrase] = {
+    "restriction": Phrase(
+        "Messages wait: WhatsApp holds them back now; they are tried again by themselves.",
+        "Pesan menunggu: WhatsApp sedang menahannya; pesan dicoba lagi dengan sendirinya.",
+    ),
+    "former_number": Phrase(
+        "{count} messages were queued under a number that is linked no more; release or discard them.",
+        "{count} pesan masuk antrean dari nomor yang tidak lagi tertaut; lepaskan atau buang pesan itu.",
+    ),
+    "lookup": Phrase(
+        "Some messages wait: WhatsApp does not say now how their recipients are reached.",
+        "Sebagian pesan menunggu: WhatsApp belum memberi tahu cara menghubungi penerimanya.",
+    ),
+    "upload": Phrase(
+        "Some messages wait: WhatsApp has not taken their files yet.",
+        "Sebagian pesan menunggu: WhatsApp belum menerima berkasnya.",
+    ),
 }
-"""What some recipients' messages wait for, though the session is connected and serves the others."""
-FORMER_NUMBER = "{count} messages were queued under a number that is linked no more; release or discard them."
 
 
 class Restriction(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -79,9 +93,9 @@ class SessionHealth(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Of `queueDepth`: messages that were queued under a number that is linked no more. They wait until they are
     released or discarded."""
     waiting_for: WaitingFor | None
-    """Set while messages wait though the session could send: no subscription is active, `awaitingDecision` of them were
-    queued under a former number, or WhatsApp does not say how some recipients are reached, or does not take their
-    files; the others are served."""
+    """Set while messages wait though the session could send: no subscription is active, WhatsApp holds messages back
+    (`restriction`), `awaitingDecision` of them were queued under a former number, or WhatsApp does not say how some
+    recipients are reached, or does not take their files; the others are served."""
     message: str | None
     """In words: why messages wait, or why the session is as it is."""
 
@@ -105,10 +119,11 @@ async def get_session_health(
     return SessionHealthAnswer(data=health_of(seen, queue, now(), waiting=waiting))
 
 
-def health_of(seen: Seen, queue: Queue, at: datetime, *, waiting: str | None) -> SessionHealth:
+def health_of(seen: Seen, queue: Queue, at: datetime, *, waiting: Phrase | None) -> SessionHealth:
     """The view, from what is stored; `waiting` says why the customer's messages wait."""
     record, state = seen.record, seen.state
     waiting_for, message = _wait_of(queue, waiting)
+    language = language_here()
     return SessionHealth(
         session_id=record.id,
         session_name=record.name,
@@ -136,19 +151,20 @@ def health_of(seen: Seen, queue: Queue, at: datetime, *, waiting: str | None) ->
         ],
         awaiting_decision=queue.undecided,
         waiting_for=waiting_for,
-        message=message or why(state, language_here()),
+        message=message.in_language(language) if message else why(state, language),
     )
 
 
-def _wait_of(queue: Queue, no_subscription: str | None) -> tuple[WaitingFor | None, str | None]:
+def _wait_of(queue: Queue, no_subscription: Phrase | None) -> tuple[WaitingFor | None, Phrase | None]:
     """What messages wait for though the session could send, and the same in words; what concerns all comes first."""
     if no_subscription is not None:
         return "subscription", no_subscription
-    if queue.undecided:
-        return "former_number", FORMER_NUMBER.format(count=queue.undecided)
-    waits = {each.reason for each in queue.waits}
-    reason: OfSome | None = next((each for each in OF_SOME if each in waits), None)
-    return (None, None) if reason is None else (reason, OF_SOME[reason])
+    waits = {each.reason for each in queue.waits} | ({"former_number"} if queue.undecided else set[str]())
+    reason: Noted | None = next((each for each in WORDS if each in waits), None)
+    if reason is None:
+        return None, None
+    count = str(queue.undecided)
+    return reason, WORDS[reason].filled(count=Phrase(count, count))
 
 
 router = Router(

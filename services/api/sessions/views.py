@@ -12,6 +12,7 @@ from libs.contracts.events import SessionStatus
 from libs.contracts.records import Pacing
 from libs.contracts.stages import Stage, stage_of
 from services.api.errors import invalid, language_here
+from services.api.sentences import Phrase
 from services.api.sessions.reasons import why
 from services.api.sessions.store_sessions import Seen
 from services.api.times import Time, iso, iso_or_none
@@ -104,9 +105,11 @@ class Done(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     success: bool = True
 
 
-def session_object(seen: Seen, dialect: Dialect, *, qr: str | None = None, waiting: str | None = None) -> SessionObject:
+def session_object(
+    seen: Seen, dialect: Dialect, *, qr: str | None = None, waiting: Phrase | None = None
+) -> SessionObject:
     """The session as this dialect shows it; `qr` is the picture of its code, `waiting` why its messages wait."""
-    record, state = seen.record, seen.state
+    record, state, language = seen.record, seen.state, language_here()
     return SessionObject(
         id=record.id,
         session_id=record.id,
@@ -115,7 +118,7 @@ def session_object(seen: Seen, dialect: Dialect, *, qr: str | None = None, waiti
         status=in_dialect(seen.status, dialect),
         phone=state.phone if state else None,
         qr=qr,
-        message=why(state, language_here()) or waiting,
+        message=why(state, language) or (waiting.in_language(language) if waiting else None),
         reason=state.reason if state else None,
         cause=state.cause if state else None,
         stage=stage_of(seen.status, state.reason if state else None),

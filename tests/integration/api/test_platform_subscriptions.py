@@ -169,6 +169,10 @@ async def test_when_a_subscription_is_over_sessions_stay_and_say_why_messages_wa
     assert listed["sessions"][1]["status"] == "CONNECTED"
     health = (await site.call("GET", f"/sessions/{linked}/health")).json()["data"]
     assert (health["waitingFor"], health["state"]) == ("subscription", "connected")
+    asked = {"headers": {"Accept-Language": "id"}}
+    health = (await site.call("GET", f"/sessions/{linked}/health", **asked)).json()["data"]
+    assert health["message"].startswith("Langganan telah berakhir: ")
+    assert "pesan menunggu" in (await site.call("GET", "/sessions", **asked)).json()["sessions"][0]["message"]
     refused(await site.call("POST", "/sessions", json={"name": "third"}), 403, "SUBSCRIPTION_EXPIRED")
     for call in (("POST", "start"), ("POST", "restart"), ("GET", "qr?wait=0")):
         refused(await site.call(call[0], f"/sessions/{other}/{call[1]}"), 403, "SUBSCRIPTION_EXPIRED")

@@ -341,3 +341,34 @@ async def test_health_shows_the_evidence(site: Site, rows: Any) -> None:
     assert data["reconnectsLastHour"] == 1
     assert data["restriction"]["resumeAt"] == data["oldestQueuedAt"] == data["lastAckAt"] == data["lastSeenAt"]
     assert (data["reason"], data["resumeAt"]) == ("RESTRICTED", data["lastAckAt"])
+
+
+@pytest.mark.parametrize(
+    ("waits", "undecided", "waiting_for", "english", "indonesian"),
+    [
+        pytest.param(["lookup", "restriction"], 2, "restriction", "holds them back", "sedang menahannya", id="held"),
+        pytest.param(["upload"], 2, "former_number", "2 messages", "2 pesan", id="a former number"),
+        pytest.param(["upload", "lookup"], 0, "lookup", "Some messages wait", "Sebagian pesan", id="a look-up"),
+        pytest.param(["upload"], 0, "upload", "their files", "berkasnya", id="an upload"),
+        pytest.param(["pace"], 0, None, None, None, id="the usual pace"),
+    ],
+)
+async def test_health_says_what_messages_wait_for_in_both_languages(
+    site: Site,
+    rows: Any,
+    waits: list[str],
+    undecided: int,
+    waiting_for: str | None,
+    english: str | None,
+    indonesian: str | None,
+) -> None:
+    session_id = await site.make_session()
+    await observe(rows, session_id, "connected")
+    told = [{"reason": each, "messages": 1, "resumeAt": None} for each in waits]
+    noted = {"_id": session_id, "customerId": site.account.customer_id, "open": 3}
+    await rows.queue_depths.insert_one({**noted, "waits": told, "undecided": undecided})
+    for language, words in (("en", english), ("id", indonesian)):
+        answer = await site.call("GET", f"/sessions/{session_id}/health", headers={"Accept-Language": language})
+        data = answer.json()["data"]
+        assert data["waitingFor"] == waiting_for
+        assert words is None or words in data["message"]

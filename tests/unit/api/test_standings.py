@@ -51,7 +51,7 @@ def test_the_refusal_names_the_day_on_which_it_ended() -> None:
 
 def test_a_session_says_that_its_messages_wait_unless_it_has_a_reason_of_its_own() -> None:
     waiting = why_waiting(standing_of(account(subscription(ends_at=AT)), AT))
-    assert session_object(seen(SessionStatus.CONNECTED), "upper", waiting=waiting).message == waiting
+    assert session_object(seen(SessionStatus.CONNECTED), "upper", waiting=waiting).message == str(waiting)
     banned = seen(SessionStatus.BANNED, reason="TEMPORARY_BAN")
     assert session_object(banned, "upper", waiting=waiting).message == "TEMPORARY_BAN"
     assert session_object(seen(SessionStatus.CONNECTED), "upper").message is None
