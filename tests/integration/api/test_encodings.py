@@ -90,8 +90,39 @@ async def test_what_is_wrong_with_the_encoding_is_said(site: Site, body: bytes, 
 async def test_what_is_wrong_with_the_json_is_said(site: Site) -> None:
     cut = refused(await site.call("POST", "/sessions", content=b'{"name":'), 400, "MALFORMED_JSON")
     assert "truncated" in cut["message"]
+    for nul in (b'\0{"name":"abc"}', b'{\0"name":"abc"}', b"\0"):
+        told = refused(await site.call("POST", "/sessions", content=nul), 400, "MALFORMED_JSON")
+        assert "UTF-16" not in told["message"]
     odd = refused(await site.call("POST", "/sessions", content=b'{"name":1,}'), 400, "MALFORMED_JSON")
     assert "byte 10" in odd["message"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(r"\ud83c", id="at the end"),
+        pytest.param(r"\ud83cx", id="before a sign"),
+        pytest.param(r"\ud83c and much more", id="before words"),
+        pytest.param(r"\uDF0D", id="the second half"),
+        pytest.param(r"\ud83c\u0041", id="before another escape"),
+        pytest.param(r"\ud83c\ud83c", id="the first half twice"),
+        pytest.param(r"\ud83c\n", id="before a line end"),
+    ],
+)
+@pytest.mark.parametrize("body", ['{"name":"abc%s"}', '{"%s":1}', '{"name":"abc","unknown":["%s"]}'])
+async def test_half_of_a_character_is_named(site: Site, body: str, text: str) -> None:
+    refusal = site.call("POST", "/sessions", content=(body % text).encode(), headers={"Accept-Language": "id"})
+    assert "setengah karakter" in refused(await refusal, 400, "MALFORMED_JSON")["message"]
+    told = refused(await site.call("POST", "/sessions", content=(body % text).encode()), 400, "MALFORMED_JSON")
+    assert "half of a character" in told["message"]
+    assert told["details"] == {"offset": body.index("%s")}
+
+
+async def test_an_escaped_backslash_before_such_letters_is_no_half(site: Site) -> None:
+    cut = await site.call("POST", "/sessions", content=rb'{"name":"a\\ud83c')
+    assert "truncated" in refused(cut, 400, "MALFORMED_JSON")["message"]
+    whole = await site.call("POST", "/sessions", content=rb'{"name":"a\ud83c\udf0d", "x":')
+    assert "truncated" in refused(whole, 400, "MALFORMED_JSON")["message"]
 
 
 async def test_a_byte_order_mark_stands_before_json(site: Site) -> None:
