@@ -25,6 +25,7 @@ from libs.runtime.tasks import end
 from services.sessions import delivery
 from services.sessions.asks import MOVES, Asks
 from services.sessions.engines import base as engine
+from services.sessions.evidence import Evidence
 from services.sessions.inbound import Inbound, fact_of
 from services.sessions.lookups import LookUps
 from services.sessions.runner import EngineLost, Reconcile, Runner
@@ -77,7 +78,7 @@ class SessionsOwner:
         self._lease: Lease = ports.lease
         self._runners: dict[str, Runner] = {}
         self._known: dict[str, SessionRecord] = {}
-        self._evidence: dict[str, dict[str, Any]] = {}
+        self._evidence = Evidence()
         self._sender_epoch = 0
         self._look_ups = LookUps()
         self._asks = Asks(ports, self._runners.get, self._look_ups)
@@ -158,13 +159,16 @@ class SessionsOwner:
     async def _note_evidence(self) -> None:
         while not self._lease.lost:
             await asyncio.sleep(EVIDENCE_EVERY_S)
-            evidence, self._evidence = self._evidence, {}
+            evidence = self._evidence.take()
             with contextlib.suppress(LeaseLost):
                 try:
                     await self._ports.store.note_evidence(evidence)
+                except LeaseLost:
+                    raise
                 except Exception as error:
+                    self._evidence.give_back(evidence)
                     if not is_infrastructure(error):
-                        raise
+                        self._log.exception("noting when sessions were seen failed")
 
     # --- The engine's events ------------------------------------------------------------------------------------------
 
@@ -204,7 +208,7 @@ class SessionsOwner:
             runner.submit(EngineLost())
 
     def _seen(self, session_id: str, field: str) -> None:
-        self._evidence.setdefault(session_id, {})[field] = datetime.now(UTC)
+        self._evidence.note(session_id, field, datetime.now(UTC))
 
     # --- Calls --------------------------------------------------------------------------------------------------------
 

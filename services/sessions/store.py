@@ -12,6 +12,7 @@ from libs.contracts.events import SessionStatus
 from libs.contracts.records import SessionRecord, SessionState
 from libs.runtime.mongo import Database, from_document, to_document
 from libs.runtime.shards import Lease, LeaseLost
+from services.sessions.evidence import Times
 from services.sessions.lifecycle import OWNER_CHANGED
 
 UNLINK_FOR = timedelta(hours=24)
@@ -78,7 +79,7 @@ class SessionStore:
         except DuplicateKeyError as error:
             raise LeaseLost(self._lease.shard, self._lease.epoch) from error
 
-    async def note_evidence(self, evidence: dict[str, dict[str, Any]]) -> None:
+    async def note_evidence(self, evidence: Times) -> None:
         """Write times of last frames and acks, by session; those of a lost session go nowhere."""
         if not evidence:
             return
