@@ -33,8 +33,8 @@ def public_wishes_of(edge: Edge, request: Request[Any, Any, Any]) -> Wishes:
     """The same of a public send, which waits for a verdict by itself, as long as one can be near."""
     wait_s, key = _asked_wait_s(edge, request), header_of(request, b"idempotency-key") or None
     if wait_s is not None:
-        return Wishes(key=key, wait_s=wait_s)
-    return Wishes(key=key, wait_s=edge.settings.public_wait_ms / 1000, unless_held=True)
+        return Wishes(key=key, wait_s=wait_s, is_verdict=True)
+    return Wishes(key=key, wait_s=edge.settings.public_wait_ms / 1000, unless_held=True, is_verdict=True)
 
 
 def _asked_wait_s(edge: Edge, request: Request[Any, Any, Any]) -> float | None:

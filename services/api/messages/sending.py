@@ -39,12 +39,14 @@ _Wait = Callable[[Watch], Awaitable[WatchedFrame | None]]
 class Wishes(msgspec.Struct, frozen=True, kw_only=True):
     """How a send is to be accepted: its Idempotency-Key, and how long to wait for an outcome, in seconds.
 
-    `unless_held`: not while the message is held, by its session or its chat: then no outcome is near.
+    `unless_held`: not while the message is held, by its session or its chat: then no outcome is near. `is_verdict`: the
+    answer is taken for WhatsApp's verdict, so a repeat of what has ended tells how, without any wait too.
     """
 
     key: str | None = None
     wait_s: float = 0.0
     unless_held: bool = False
+    is_verdict: bool = False
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,7 +110,8 @@ async def accept(edge: Edge, draft: Draft, wishes: Wishes) -> Accepted:
     accepted = await _taken_in(edge, draft, wishes.key, month)
     if wishes.wait_s <= 0:
         await _publish_counted(edge, draft, accepted, month)
-        return await _settled_before(edge, accepted) or accepted
+        before = await _settled_before(edge, accepted) if wishes.is_verdict else None
+        return before or accepted
     with edge.hub.watch(accepted.message_id, _is_settled) as watch:
         await _publish_counted(edge, draft, accepted, month)
         return await _settled(edge, accepted, watch, _wait_of(edge, draft, accepted, wishes))

@@ -38,7 +38,7 @@ async def send_message(
     session_ref: FromPath[str],
     data: JSONBody[AnyNewMessage],
 ) -> Response[SendAnswer]:
-    """Send a message. 202 once it is stored for good; 200 when `Prefer: wait=N` saw it leave, or a repeat finds that.
+    """Send a message. 202 once it is stored for good; 200 when `Prefer: wait=N` saw it leave.
 
     `Idempotency-Key` makes a repeat safe for a day.
     """

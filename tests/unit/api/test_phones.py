@@ -189,6 +189,7 @@ def test_a_number_is_read_as_in_the_default_country(written: str, country: str, 
         pytest.param("8109012345678", "819012345678", id="Japan's with the 0 behind its code"),
         pytest.param("8312345678", "628312345678", id="a mobile: no country has 83"),
         pytest.param("8001234567", "628001234567", id="a free number, and none abroad"),
+        pytest.param("8123456789012", "628123456789012", id="in use nowhere: as the contract says"),
     ],
 )
 def test_an_8_is_a_mobile_of_the_default_country_where_that_is_one_and_else_whose_it_is(
@@ -197,19 +198,13 @@ def test_an_8_is_a_mobile_of_the_default_country_where_that_is_one_and_else_whos
     assert recipient_of(written) == Recipient(jid=f"{digits}@s.whatsapp.net", display=digits)
 
 
-def test_an_8_that_is_in_use_nowhere_and_possible_in_two_countries_is_refused() -> None:
-    answer = recipient_of("8123456789012")
-    assert isinstance(answer, InvalidPhone)
-    assert "more than one number" in answer.reason
-
-
 @pytest.mark.parametrize(
     ("written", "country", "digits"),
     [
         pytest.param("819012345678", "62", "819012345678", id="taken for a mobile"),
         pytest.param(" 81 9012345678", "62", "819012345678", id="with spaces"),
         pytest.param("812345678901", "62", "812345678901", id="possible, if in use by no table"),
-        pytest.param("8123456789012", "62", "8123456789012", id="refused as two numbers"),
+        pytest.param("8123456789012", "62", "8123456789012", id="in use nowhere"),
         pytest.param("4792345678", "1", "4792345678", id="Norway's or America's"),
         pytest.param("tel:819012345678", "62", "819012345678", id="a link"),
         pytest.param("8613800138000", "62", None, id="one reading"),
@@ -230,14 +225,16 @@ def test_of_digits_with_two_readings_it_is_told_whom_they_name_as_they_stand(
     assert standing == (None if digits is None else Recipient(jid=f"{digits}@s.whatsapp.net", display=digits))
 
 
-@pytest.mark.parametrize("written", ["819012345678", "81234567890", "85291234567", "886912345678"])
+@pytest.mark.parametrize("written", ["819012345678", "85291234567", "886912345678"])
 def test_where_nothing_tells_which_of_two_numbers_in_use_is_meant_it_is_refused(written: str) -> None:
     answer = certain_recipient_of(written)
     assert isinstance(answer, InvalidPhone)
     assert "write it with + and the country code" in answer.reason
 
 
-@pytest.mark.parametrize("written", ["812345678901", "8312345678", "8613800138000", "+819012345678", "081234567890"])
+@pytest.mark.parametrize(
+    "written", ["81234567890", "812345678901", "8312345678", "8613800138000", "+819012345678", "081234567890"]
+)
 def test_a_number_that_only_one_account_can_have_is_certain(written: str) -> None:
     assert certain_recipient_of(written) == recipient_of(written)
 
