@@ -226,6 +226,31 @@ async def test_a_replaced_connection_is_told_as_such(worker: Rig) -> None:
     assert worker.seen.all(engine.Disconnected) == []
 
 
+STREAM_ENDS = {
+    "replaced": ({"code": 409, "conflict": "replaced"}, engine.Replaced, {}),
+    "removed": ({"code": 401, "conflict": "device_removed"}, engine.LoggedOut, {"code": 401}),
+    "unknown": ({"code": 516}, engine.Disconnected, {"reason": "server_error:516"}),
+    "restarts": ({"code": 503}, engine.Disconnected, {"reason": "dropped"}),
+}
+
+
+@pytest.mark.parametrize("name", STREAM_ENDS)
+async def test_the_end_of_a_stream_is_told_when_the_socket_closes_right_behind_it(worker: Rig, name: str) -> None:
+    """The library drops the stanza in about half of the cases, so each is tried a few times."""
+    fault, kind, fields = STREAM_ENDS[name]
+    for number in range(6):
+        session, phone = f"s{number}", f"62812000001{number:02d}"
+        await worker.link(session, phone)
+        await worker.phones.call("POST", "/faults", kind="closeAtOnce", phone=phone)
+        before = len(worker.seen.events)
+
+        await worker.phones.call("POST", "/faults", kind="streamError", phone=phone, **fault)
+
+        end = await worker.seen.next(kind, after=before)
+        assert end.session == session
+        assert {field: getattr(end, field) for field in fields} == fields
+
+
 async def test_an_unanswered_send_is_unknown_and_its_repeat_shows_one_message(worker: Rig) -> None:
     await worker.link("s1", OURS)
     await worker.phones.make(THEIRS)

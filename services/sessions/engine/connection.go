@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.mau.fi/whatsmeow"
+	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/proto/waCompanionReg"
 	"go.mau.fi/whatsmeow/proto/waWa6"
 	"go.mau.fi/whatsmeow/store"
@@ -58,6 +60,7 @@ type connection struct {
 	work       tasks // everything that runs for this connection
 	online     chan struct{}
 	fanout     *fanout
+	streamEnd  atomic.Pointer[waBinary.Node] // the server's last word on this connection, when it said one
 
 	mu         sync.Mutex // also puts the events in order
 	phase      phase
@@ -422,6 +425,9 @@ func (c *connection) toPairedFirst() {
 
 // lost is told what it means by the phase: after a pairing the watchdog connects again.
 func (c *connection) lost() {
+	if c.endedByServer() {
+		return
+	}
 	switch c.at() {
 	case phasePaired:
 	case phasePasskey:
@@ -438,6 +444,29 @@ func (c *connection) lost() {
 	default:
 		c.end(&disconnectedEvent{Reason: "dropped"})
 	}
+}
+
+// endedByServer tells why WhatsApp ended the stream, as the library does: it drops the stanza that says so when the
+// socket is closed right behind it. A connection that was replaced must not be opened again, against the one that
+// replaced it.
+func (c *connection) endedByServer() bool {
+	node := c.streamEnd.Load()
+	if node == nil {
+		return false
+	}
+	code := node.AttrGetter().OptionalString("code")
+	conflict := node.GetChildByTag("conflict")
+	switch kind := conflict.AttrGetter().OptionalString("type"); {
+	case kind == "device_removed" && code == "401":
+		c.loggedOut(401)
+	case kind == "replaced":
+		c.end(&replacedEvent{})
+	case code == "" || code == "503" || code == "515": // a restart, or the login after a pairing: a drop like any other
+		return false
+	default:
+		c.end(&disconnectedEvent{Reason: "server_error:" + code})
+	}
+	return true
 }
 
 // loggedOut is told after the link is marked as ended, so that whoever opens it next hears it too.

@@ -32,6 +32,8 @@ func (c *connection) stanzaReceived(node *waBinary.Node) {
 		c.fanout.acknowledged(node)
 	case "receipt":
 		c.stanzas.received(node)
+	case "stream:error":
+		c.streamEnd.Store(node)
 	case "notification":
 		_, newIdentity := node.GetOptionalChildByTag("identity")
 		switch kind := node.Attrs["type"]; {
