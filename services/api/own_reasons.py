@@ -219,11 +219,6 @@ OF_SESSIONS: dict[str, str] = {
     "a group's JID looks like 120363021234567890@g.us": "JID grup berbentuk 120363021234567890@g.us",
     "this is a group, not a person": "ini grup, bukan orang",
     "a session needs a name": "sesi harus bernama",
-    "a session's name has {} to {} characters": "nama sesi terdiri dari {} sampai {} karakter",
-    "a session's name has no slash and no backslash, for it stands in paths": (
-        "nama sesi tidak boleh berisi garis miring, ke arah mana pun, karena dipakai dalam alamat"
-    ),
-    "a session's name has printable characters only": "nama sesi hanya berisi karakter yang dapat dicetak",
     "no session has the status {}; it is one of {}": "tidak ada sesi berstatus {}; harus salah satu dari {}",
     "no reason was given": "tanpa alasan",
     "it names a host and a port, such as socks5://proxy.example:1080": (

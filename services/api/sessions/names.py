@@ -22,7 +22,7 @@ _LENGTH = Phrase(
 )
 _SLASH = Phrase(
     "a session's name has no slash and no backslash, for it stands in paths",
-    "nama sesi tidak boleh berisi garis miring, karena dipakai di alamat",
+    "nama sesi tidak boleh berisi garis miring, ke arah mana pun, karena dipakai di alamat",
 )
 _UNPRINTABLE = Phrase(
     "a session's name has printable characters only", "nama sesi hanya boleh berisi karakter yang dapat dicetak"
