@@ -21,6 +21,7 @@ OURS, THEIRS = "6281200000001", "6281300000002"
 LEASE, LATER = "07-e1", "07-e2"
 LONG_S = 600.0
 UNCONFIRMED_FOR_S = 1.0
+QUIET_S = 2.0
 
 
 def hold(rig: Rig, *, for_s: float = LONG_S, lease: str = LEASE) -> None:
@@ -40,12 +41,13 @@ async def keys(rig: Rig) -> dict[str, tuple[Any, ...]]:
 
 
 async def settled(rig: Rig) -> dict[str, tuple[Any, ...]]:
-    """The keys, once nothing is written any more."""
-    before = await keys(rig)
-    while (now := await keys(rig)) != before or not now:
-        before = now
-        await asyncio.sleep(0.3)
-    return now
+    """The keys, once nothing was written for a while: after a link the phone still sends messages of its own."""
+    before, since = await keys(rig), time.monotonic()
+    while not before or time.monotonic() - since < QUIET_S:
+        await asyncio.sleep(0.2)
+        if (now := await keys(rig)) != before:
+            before, since = now, time.monotonic()
+    return before
 
 
 async def test_what_comes_while_the_lease_is_not_confirmed_is_read_once_it_is(worker: Rig) -> None:
