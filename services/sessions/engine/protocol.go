@@ -12,8 +12,8 @@ import (
 	"github.com/vmihailenco/msgpack/v5"
 )
 
-// This file and protocol_told.go mirror services/sessions/engines/base.py, where every type and field is explained. Both
-// sides' tests read the samples in tests/contracts/samples/engine.
+// This file and protocol_told.go mirror requests.py, replies.py and events.py of services/sessions/engines, where every
+// type and field is explained. Both sides' tests read the samples in tests/contracts/samples/engine.
 
 // maxFrameBytes bounds one frame in either direction.
 const maxFrameBytes = 16 << 20

@@ -4,7 +4,7 @@ package main
 
 import "reflect"
 
-// This file: what the worker tells, mirroring the replies and events of services/sessions/engines/base.py.
+// This file: what the worker tells, mirroring replies.py and events.py of services/sessions/engines.
 
 // --- replies ----------------------------------------------------------------------------------------------------------
 
@@ -270,7 +270,7 @@ type messageEvent struct {
 	Poll         *poll          `msgpack:"poll"`
 }
 
-// place, card and poll are the contents `location`, `contact` and `poll` of base.py.
+// place, card and poll are the contents `location`, `contact` and `poll` of requests.py.
 type place struct {
 	Type      string  `msgpack:"type"`
 	Latitude  float64 `msgpack:"latitude"`
