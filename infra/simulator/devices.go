@@ -15,8 +15,9 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// This file: the list of an account's devices, who is told when it changes, and
-// the hash by which both sides compare what a message was encrypted for.
+// This file: the list of an account's devices, who gets a notification when
+// it changes, and the hash by which both sides compare what a message was
+// encrypted for.
 
 // What becomes of a device, as the notification about it is called.
 const (
@@ -99,7 +100,7 @@ func (net *network) announceDevice(d *device, change string) error {
 	return nil
 }
 
-// ownDevicesNotification is what an account's own devices are told.
+// ownDevicesNotification is the stanza that an account's own devices get.
 func ownDevicesNotification(p *phone) (stanza, error) {
 	var list []stanza
 	for _, d := range p.allDevices() {
@@ -119,7 +120,7 @@ func ownDevicesNotification(p *phone) (stanza, error) {
 	}, err
 }
 
-// deviceNotification is what others are told: one change of one device under
+// deviceNotification is the stanza that others get: one change of one device under
 // both of its names, or by LID alone for somebody whose number nobody may know.
 func deviceNotification(d *device, change string) (stanza, error) {
 	p := d.phone
@@ -137,7 +138,7 @@ func deviceNotification(d *device, change string) (stanza, error) {
 	nameKeyIndex(named, d)
 	signed, err := keyIndexListNode(p)
 	if change == deviceRemoved {
-		signed.Content = nil // only its time is told
+		signed.Content = nil // the notification carries its time alone
 	}
 	return stanza{
 		Tag:   "notification",

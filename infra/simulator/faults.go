@@ -288,7 +288,8 @@ func (book *faultBook) pauseBeforeClose(c *connection) time.Duration {
 	return politePause
 }
 
-// withholdsChange asks whether nobody is told of a device that came or went.
+// withholdsChange reports whether no notification goes out for a device that
+// was added or removed.
 func (book *faultBook) withholdsChange(d *device) bool {
 	name := &deviceName{number: d.phone.Number, id: d.ID}
 	return book.use(faultUntoldDevice, func(rule *fault) bool { return rule.concerns(name) }) != nil

@@ -99,7 +99,7 @@ class ApiError(StrEnum):
     NOT_POSSIBLE = "NOT_POSSIBLE"
     """Not in the session's present state."""
     WHATSAPP_UNREACHABLE = "WHATSAPP_UNREACHABLE"
-    """The session cannot reach WhatsApp, for a cause that is told."""
+    """The session cannot reach WhatsApp, and the answer names the cause."""
     SESSION_UNREACHABLE = "SESSION_UNREACHABLE"
     """The session's owner does not answer now."""
     NOT_CONFIRMED = "NOT_CONFIRMED"

@@ -251,7 +251,7 @@ OWN_REASONS: dict[str, str] = {
     **OF_SESSIONS,
     **OF_PLATFORM,
 }
-"""By the English words; the places are told in `translations`."""
+"""By the English words; `translations` says what may stand for each `{}`."""
 
 THINGS: dict[str, str] = {
     "chat": "chat",

@@ -83,7 +83,7 @@ REASONS: dict[str, Said] = {
     "banned_106": ("it wrote to too many people by broadcast lists", "menulis ke terlalu banyak orang lewat siaran"),
     "banned": ("WhatsApp gives the code {code}", "WhatsApp memberi kode {code}"),
 }
-"""The bans' codes are whatsmeow's `TempBanReason`; they are told after "WhatsApp has banned this number"."""
+"""The bans' codes are whatsmeow's `TempBanReason`; each text follows "WhatsApp has banned this number"."""
 _CODED = re.compile(r"(server_error|unlinked|banned)[:_](\w+)")
 
 
