@@ -35,9 +35,9 @@ MAX_IDLE_S = 5.0
 
 
 class Reconcile(msgspec.Struct, frozen=True):
-    """Compare with this wish, or with the stored one when it is None."""
+    """Compare with this wish."""
 
-    wish: SessionRecord | None = None
+    wish: SessionRecord
 
 
 class EngineLost(msgspec.Struct, frozen=True):
@@ -431,7 +431,8 @@ class Runner:
                     item = await self._items.get()
             except TimeoutError:
                 return False
-            if isinstance(item, Reconcile):
+            if isinstance(item, Reconcile):  # nobody submits it again: it counts once the session is unlinked
+                self._wish = item.wish
                 continue
             if isinstance(item, PairCode):
                 _answer(item, AskFailed(code="NOT_POSSIBLE", detail="The session is being unlinked."))

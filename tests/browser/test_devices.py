@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import BrowserContext, Locator, Page, Route, expect
 
 from tests.browser.people import DEVICES, Person, device, enter, has_told, visit
-from tests.e2e.handsets import Network, in_status, linked, scanned
+from tests.e2e.handsets import Network, in_status, linked, qr_code, scanned
 from tests.e2e.tenants import make_tenant
 from tests.e2e.wire import BASE
 from tests.processes import PATIENCE_S
@@ -46,7 +46,7 @@ async def test_a_phone_that_scans_elsewhere_closes_the_dialog(
         await visit(signed_in, person, DEVICES)
         await card(signed_in, "Far away").get_by_role("button", name="Link").click()
         await expect(signed_in.get_by_role("img", name="QR code")).to_be_visible()
-        code = (await http.get(f"{BASE}/sessions/{session}/qr", params={"format": "raw"})).text
+        code = await qr_code(http, session)
     number = await network.person()
     await network.phones.scan(number, code)
     await expect(signed_in.get_by_role("dialog")).to_be_hidden()

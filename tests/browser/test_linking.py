@@ -12,7 +12,7 @@ from tests.browser.people import DEVICES, Person, has_told, visit
 from tests.browser.test_devices import card
 from tests.browser.test_pages import DESK, PHONE, faults
 from tests.browser.test_passkey import asked
-from tests.e2e.handsets import Network
+from tests.e2e.handsets import Network, qr_code
 from tests.e2e.wire import BASE
 
 pytestmark = [pytest.mark.needs_browser, pytest.mark.needs_go]
@@ -64,7 +64,7 @@ async def fits(page: Page, dialog: Locator) -> None:
 async def code_of(person: Person, session: str) -> str:
     """The code that can be scanned now."""
     async with person.api() as http:
-        return (await http.get(f"{BASE}/sessions/{session}/qr", params={"format": "raw"})).text
+        return await qr_code(http, session)
 
 
 async def proxied(person: Person, session: str, proxy: str | None) -> None:

@@ -17,7 +17,7 @@ from playwright.async_api import BrowserContext, Dialog, Locator, Page, Route, e
 from tests.browser.people import DEVICES, Person, has_told, visit
 from tests.browser.test_devices import card
 from tests.browser.test_pages import faults
-from tests.e2e.handsets import Network
+from tests.e2e.handsets import Network, qr_code
 from tests.e2e.wire import BASE
 
 pytestmark = [pytest.mark.needs_browser, pytest.mark.needs_go]
@@ -36,7 +36,7 @@ async def asked(page: Page, person: Person, network: Network) -> AsyncGenerator[
         await card(page, "Guarded").get_by_role("button", name="Link").click()
         dialog = page.get_by_role("dialog", name="Link: Guarded")
         await expect(dialog.get_by_role("img", name="QR code")).to_be_visible()
-        code = (await http.get(f"{BASE}/sessions/{session}/qr", params={"format": "raw"})).text
+        code = await qr_code(http, session)
         await network.fault(kind="passkey", phone=number)
         scanning = asyncio.create_task(network.called("POST", f"/phones/{number}/scan", json={"qr": code}))
     try:

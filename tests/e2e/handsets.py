@@ -86,10 +86,16 @@ async def linked(http: httpx.AsyncClient, network: Network, name: str) -> tuple[
 async def scanned(http: httpx.AsyncClient, network: Network, session: str) -> str:
     """Links the session to a new phone and waits until it is connected; the number."""
     number = await network.person("Pak Budi")
-    code = (await http.get(f"{BASE}/sessions/{session}/qr", params={"format": "raw"})).text
-    await network.phones.scan(number, code)
+    await network.phones.scan(number, await qr_code(http, session))
     await in_status(http, session, "CONNECTED")
     return number
+
+
+async def qr_code(http: httpx.AsyncClient, session: str) -> str:
+    """What the session's QR code says; begins the link."""
+    answer = await http.get(f"{BASE}/sessions/{session}/qr", params={"format": "raw"})
+    assert answer.status_code == 200, answer.text
+    return answer.text
 
 
 async def in_status(http: httpx.AsyncClient, session: str, status: str) -> Json:

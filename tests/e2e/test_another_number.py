@@ -9,7 +9,7 @@ import httpx
 import msgspec
 import pytest
 
-from tests.e2e.handsets import WITHIN_S, Network, in_status, linked, scanned
+from tests.e2e.handsets import WITHIN_S, Network, in_status, linked, qr_code, scanned
 from tests.e2e.tenants import Tenant
 from tests.e2e.wire import BASE, Json, refused, told
 from tests.processes import eventually
@@ -127,7 +127,6 @@ async def test_what_waited_leaves_by_itself_when_the_same_number_links_again(ten
         await in_status(http, session, "DISCONNECTED")
         waiting = await send(http, session, to=contact, text="waiting")
         assert (await http.post(f"{BASE}/sessions/{session}/logout")).status_code in (200, 202)
-        code = (await http.get(f"{BASE}/sessions/{session}/qr", params={"format": "raw"})).text
-        await network.phones.scan(number, code)
+        await network.phones.scan(number, await qr_code(http, session))
         await until_left(http, waiting)
         assert [row["from"] for row in await network.arrived(contact)] == [number]

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.e2e.ears import heard, listening
-from tests.e2e.handsets import WITHIN_S, Network, in_status
+from tests.e2e.handsets import WITHIN_S, Network, in_status, qr_code
 from tests.e2e.tenants import Tenant
 from tests.e2e.wire import BASE, refused, told
 from tests.processes import eventually
@@ -46,7 +46,7 @@ async def test_a_scan_that_wants_a_passkey_links_once_it_has_answered(tenant: Te
         session = await new_session(http, "With a passkey")
         path = f"{BASE}/sessions/{session}"
         stream = await still.enter_async_context(listening(tenant.url, tenant.token, session=session))
-        code = (await http.get(f"{path}/qr", params={"format": "raw"})).text
+        code = await qr_code(http, session)
         await network.fault(kind="passkey", phone=number)
         scanning = asyncio.create_task(network.called("POST", f"/phones/{number}/scan", json={"qr": code}))
         try:

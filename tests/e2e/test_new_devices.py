@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from tests.e2e.handsets import WITHIN_S, Network, Office, in_status
+from tests.e2e.handsets import WITHIN_S, Network, Office, in_status, qr_code
 from tests.e2e.tenants import Tenant
 from tests.e2e.test_messages import SENT, WAIT, send_path, text_to, until_status
 from tests.e2e.wire import BASE, Json, told
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.needs_go
 async def linked_to(http: httpx.AsyncClient, network: Network, number: str) -> str:
     """A session that is one more device of this number; its id."""
     session: str = (await http.post(f"{BASE}/sessions", json={"name": "Laptop"})).json()["session"]["id"]
-    code = (await http.get(f"{BASE}/sessions/{session}/qr", params={"format": "raw"})).text
+    code = await qr_code(http, session)
     await network.phones.scan(number, code)
     await in_status(http, session, "CONNECTED")
     return session

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any, cast
 
+import msgspec
 import pytest
 
 from libs.contracts.calls import AskFailed, GroupsFound, ListGroups
@@ -22,7 +23,7 @@ from services.sessions.engines.scripted import ScriptedEngine
 from services.sessions.engines.scripted_network import ScriptedNetwork
 from services.sessions.fitness import Fitness
 from services.sessions.lookups import LookUps
-from services.sessions.runner import Runner
+from services.sessions.runner import Reconcile, Runner
 from services.sessions.sockets import Ports
 from tests.processes import PATIENCE_S, TEST_KEYS
 
@@ -120,3 +121,20 @@ async def test_who_has_read_that_it_is_connected_is_answered(desk: Desk) -> None
     await asyncio.sleep(0)
     desk.rows.answered.set()
     assert isinstance(await asking, GroupsFound)
+
+
+async def test_a_link_that_is_wanted_while_a_stopped_session_is_unlinked_begins_afterwards(desk: Desk) -> None:
+    desk.rows.answered.set()
+    code = (await desk.rows.until("qr_ready")).qr
+    assert code is not None
+    await desk.network.scan(code, "6281200000001")
+    await desk.rows.until("connected")
+    stopped = msgspec.structs.replace(WISH, running=False)
+    desk.runner.submit(Reconcile(stopped))
+    await desk.rows.until("stopped")
+
+    out = msgspec.structs.replace(stopped, logouts=1)  # it connects for the sake of unlinking
+    desk.runner.submit(Reconcile(out))
+    desk.runner.submit(Reconcile(msgspec.structs.replace(out, running=True, starts=2)))
+    await desk.rows.until("logged_out")
+    assert (await desk.rows.until("qr_ready")).link == 2
