@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from libs.contracts.records import LinkedNumber
@@ -11,6 +11,7 @@ from libs.contracts.records import LinkedNumber
 NOT_NOTED = ""
 """Stands for a number that was linked before numbers were noted."""
 BEFORE_ALL = datetime(1970, 1, 1, tzinfo=UTC)
+MILLISECOND = timedelta(milliseconds=1)
 MOST_NOTED = 20
 
 
@@ -42,10 +43,14 @@ def numbers_of(state: Links | None) -> list[LinkedNumber]:
 
 
 def with_number(numbers: Sequence[LinkedNumber], number: str, since: datetime) -> list[LinkedNumber]:
-    """The numbers after a link to this one. Of more than MOST_NOTED changes the oldest are forgotten as not noted."""
+    """The numbers after a link to this one. Of more than MOST_NOTED changes the oldest are forgotten as not noted.
+
+    MongoDB cuts times to milliseconds: the link counts from the next full one, so that nothing from before it is later.
+    """
     if numbers and numbers[-1].number == number:
         return list(numbers)
-    noted = [*numbers, LinkedNumber(number=number, since=since)]
+    full = since.replace(microsecond=since.microsecond // 1000 * 1000)
+    noted = [*numbers, LinkedNumber(number=number, since=since if since == full else full + MILLISECOND)]
     if len(noted) <= MOST_NOTED:
         return noted
     return [LinkedNumber(number=NOT_NOTED, since=BEFORE_ALL), *noted[1 - MOST_NOTED :]]

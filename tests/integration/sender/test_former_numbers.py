@@ -5,10 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
+
 from libs.contracts.calls import Deliver, DeliverAnswer
 from libs.contracts.commands import DiscardQueue, ReleaseQueue, RetryMessage
 from libs.contracts.errors import SendError
 from libs.contracts.events import MessageProgressed
+from libs.contracts.numbers import with_number
+from libs.contracts.records import LinkedNumber
 from tests.integration.sender.conftest import SESSION, Stage
 from tests.integration.sender.network import delivered, refused
 from tests.integration.sender.test_waiting import session_fact
@@ -23,7 +27,7 @@ class Owner:
 
     def __init__(self, stage: Stage, number: str) -> None:
         self._stage, self.number, self.online = stage, number, True
-        self._numbers: list[dict[str, Any]] = []
+        self._numbers: list[LinkedNumber] = []
         stage.network.rule = self._answer
 
     async def _answer(self, call: Deliver) -> DeliverAnswer:
@@ -35,8 +39,9 @@ class Owner:
 
     async def link(self, number: str, connection: int) -> None:
         self.number, self.online = number, True
-        self._numbers.append({"number": number, "since": datetime.now(UTC)})
-        state = {"status": "connected", "numbers": self._numbers, "phone": number}
+        self._numbers = with_number(self._numbers, number, datetime.now(UTC))
+        numbers = msgspec.to_builtins(self._numbers, builtin_types=(datetime,))
+        state = {"status": "connected", "numbers": numbers, "phone": number}
         await self._stage.database["session_states"].update_one({"_id": SESSION}, {"$set": state}, upsert=True)
         await self._stage.tell(session_fact("connected", connection=connection))
 

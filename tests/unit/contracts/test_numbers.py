@@ -56,6 +56,14 @@ def test_the_same_number_linked_again_is_no_change() -> None:
     assert with_number([linked(A)], B, AFTER) == [linked(A), linked(B, AFTER)]
 
 
+def test_nothing_from_before_a_link_is_of_its_number_although_times_are_stored_in_milliseconds() -> None:
+    accepted, link = NOW + timedelta(microseconds=300), NOW + timedelta(microseconds=900)
+    numbers = with_number([linked(A, BEFORE)], B, link)
+    assert numbers == [linked(A, BEFORE), linked(B, NOW + timedelta(milliseconds=1))]
+    assert number_at(numbers, accepted) == A
+    assert number_at(numbers, NOW + timedelta(milliseconds=1)) == B
+
+
 def test_numbers_are_bounded_and_what_is_forgotten_is_no_number_of_today() -> None:
     numbers: list[LinkedNumber] = []
     for change in range(3 * MOST_NOTED):
