@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from libs.contracts.commands import ActOnMessage
 from libs.contracts.content import Action, Edit, Read, Revoke
 from libs.contracts.errors import ApiError
-from libs.contracts.ids import new_message_id, send_subject, shard_of
+from libs.contracts.ids import new_message_id, send_subject
 from libs.contracts.records import MessageRow, OutboxRow, SessionRecord
 from libs.runtime.bus import PublishUnclear, StreamFull
 from services.api.context import Edge
@@ -99,15 +99,13 @@ def _left_at(row: MessageRow) -> datetime:
 async def edited(edge: Edge, session: SessionRecord, row: MessageRow, text: str, *, wait_s: float) -> MessageRow | None:
     """Give the message new words; the message as it is then, or None when that was not seen within `wait_s`.
 
-    Words that it has already change nothing: that is done at once, and nothing is sent.
+    Words that it has already are sent too: another edit that nobody has stored yet may be on its way.
     Raises Refusal MESSAGE_NOT_EDITABLE, OTHER_NUMBER, QUEUE_FULL; MESSAGE_FAILED when WhatsApp refused it meanwhile.
     """
     reason = why_not_editable(row, now())
     if reason is not None:
         raise Refusal(ApiError.MESSAGE_NOT_EDITABLE, reason=reason)
     number = await numbers.own_number(edge, row)
-    if says(row, text) and not await _is_being_changed(edge, row):
-        return row
     command = _command(session, row, Edit(wa_id=row.wa_id, text=text), number, _left_at(row) + EDIT_TAKEN_WITHIN)
     return await _done(edge, session, row, command, EDITED, wait_s, is_done=lambda now_row: says(now_row, text))
 
@@ -208,10 +206,6 @@ async def _changed_by(
         error = {"code": code, "message": action.detail or code}
         raise refusal_of_failed(row.message_id or "", {**store_messages.shown(found or row), "error": error})
     return found if found is not None and (is_done(found) or is_overtaken(found, action)) else None
-
-
-async def _is_being_changed(edge: Edge, row: MessageRow) -> bool:
-    return await store_messages.has_open_action(edge.database, row, shard_of(row.session_id, edge.settings.shards))
 
 
 def _command(

@@ -103,12 +103,6 @@ async def undecided_messages(database: Database, session: SessionRecord) -> int:
     return await database.outbox.count_documents({"shard": session.shard, "finishedAt": None, **waiting})
 
 
-async def has_open_action(database: Database, row: MessageRow, shard: int) -> bool:
-    """Whether an edit or a deletion of this message still waits to leave."""
-    waiting = {"shard": shard, "finishedAt": None, "customerId": row.customer_id, "sessionId": row.session_id}
-    return await database.outbox.find_one({**waiting, "about": row.message_id}, {"_id": 1}) is not None
-
-
 # --- Many ------------------------------------------------------------------------------------------------------------
 
 
