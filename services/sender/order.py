@@ -10,6 +10,7 @@ from itertools import islice
 
 from libs.contracts.records import OutboxRow
 from services.sender import rows
+from services.sender.due_times import DueTimes
 
 LOOKED_AT = 200
 Place = tuple[int, int, int, str]
@@ -33,11 +34,10 @@ class Waiting:
         self._rows: dict[str, OutboxRow] = {}
         self._taken: set[str] = set()
         self._ready: list[Place] = []
-        self._later: list[tuple[datetime, str]] = []
-        self._deadlines: list[tuple[datetime, str]] = []
+        self._later = DueTimes()
+        self._deadlines = DueTimes()
         self._of_chat: dict[str, dict[str, None]] = {}
-        self._held: dict[str, datetime] = {}
-        self._ends: list[tuple[datetime, str]] = []
+        self._held = DueTimes()
         self._behind: dict[str, list[Place]] = {}
         self._waits: Counter[str] = Counter()
         self._undecided: set[str] = set()
@@ -67,6 +67,11 @@ class Waiting:
         """The highest order of all rows; 0 when there is none."""
         return max((row.order for row in self._rows.values()), default=0)
 
+    @property
+    def times_in_memory(self) -> int:
+        """How many times of rows are kept, with those that no longer hold."""
+        return self._later.size + self._deadlines.size
+
     def first(self, number: int) -> list[OutboxRow]:
         """The first rows of those that certainly never left and have their turn to come, in their order."""
         return heapq.nsmallest(number, filter(self._is_to_come, self._rows.values()), key=place_of)
@@ -95,7 +100,7 @@ class Waiting:
         self.keep(row)
         self._taken.discard(row.id)
         if row.waiting_for not in rows.NOT_TRIED:
-            heapq.heappush(self._later, (row.due_at, row.id))
+            self._later.set(row.id, row.due_at)
 
     def keep(self, row: OutboxRow) -> None:
         """Note how a row is now, without letting it be taken."""
@@ -108,14 +113,18 @@ class Waiting:
         else:
             self._undecided.discard(row.id)
         deadline = rows.deadline_of(row, self._unknown_limit_s)
-        if deadline is not None:
-            heapq.heappush(self._deadlines, (deadline, row.id))
+        if deadline is None:
+            self._deadlines.drop(row.id)
+        else:
+            self._deadlines.set(row.id, deadline)
 
     def remove(self, message_id: str) -> None:
         """Forget a row."""
         row = self._rows.pop(message_id, None)
         self._taken.discard(message_id)
         self._undecided.discard(message_id)
+        self._later.drop(message_id)
+        self._deadlines.drop(message_id)
         if row is None:
             return
         self._count(row, None)
@@ -123,7 +132,7 @@ class Waiting:
         del of_chat[message_id]
         if not of_chat:
             del self._of_chat[row.to]
-            self._held.pop(row.to, None)
+            self._held.drop(row.to)
             self._behind.pop(row.to, None)
 
     def holds(self, chat: str) -> bool:
@@ -132,17 +141,16 @@ class Waiting:
 
     def hold(self, chat: str, until: datetime) -> None:
         """Let nothing of this chat be taken before `until`."""
-        self._held[chat] = until
-        heapq.heappush(self._ends, (until, chat))
+        self._held.set(chat, until)
 
     def free(self, chat: str) -> None:
         """The chat's rows may be taken again."""
-        if self._held.pop(chat, None) is not None:
-            self._return(chat)
+        self._held.drop(chat)
+        self._return(chat)
 
     def free_all(self) -> None:
         """No chat is held."""
-        for chat in list(self._held):
+        for chat in self._held.all():
             self.free(chat)
 
     def take(self, now: datetime) -> OutboxRow | None:
@@ -163,30 +171,20 @@ class Waiting:
 
     def overdue(self, now: datetime) -> list[OutboxRow]:
         """Rows whose deadline has passed; one that is taken is looked at again when it is put back."""
-        found: dict[str, OutboxRow] = {}
-        while self._deadlines and self._deadlines[0][0] <= now:
-            deadline, message_id = heapq.heappop(self._deadlines)
-            row = self._rows.get(message_id)
-            if row is None or message_id in self._taken:
-                continue
-            if rows.deadline_of(row, self._unknown_limit_s) == deadline:
-                found[message_id] = row
-        return list(found.values())
+        return [self._rows[message_id] for message_id in self._deadlines.due(now) if message_id not in self._taken]
 
     def next_due(self) -> datetime | None:
         """After `take` found nothing: when a row will be due."""
-        moments = [queue[0][0] for queue in (self._later, self._ends) if queue]
-        return min(moments, default=None)
+        moments = (self._later.first(), self._held.first())
+        return min((moment for moment in moments if moment is not None), default=None)
 
     def next_deadline(self) -> datetime | None:
         """When the next deadline passes."""
-        return self._deadlines[0][0] if self._deadlines else None
+        return self._deadlines.first()
 
     def _end_holds(self, now: datetime) -> None:
-        while self._ends and self._ends[0][0] <= now:
-            until, chat = heapq.heappop(self._ends)
-            if self._held.get(chat) == until:
-                self.free(chat)
+        for chat in self._held.due(now):
+            self._return(chat)
 
     def _return(self, chat: str) -> None:
         for place in self._behind.pop(chat, ()):
@@ -199,10 +197,13 @@ class Waiting:
             self._waits[after.waiting_for] += 1
 
     def _admit_due(self, now: datetime) -> None:
-        while self._later and self._later[0][0] <= now:
-            due_at, message_id = heapq.heappop(self._later)
-            row = self._rows.get(message_id)
-            if row is not None and row.due_at == due_at and row.waiting_for not in rows.NOT_TRIED:
+        for message_id in self._later.due(now):
+            row = self._rows[message_id]
+            if row.waiting_for in rows.NOT_TRIED:
+                continue
+            if row.due_at > now:
+                self._later.set(message_id, row.due_at)
+            else:
                 heapq.heappush(self._ready, place_of(row))
 
     def _is_to_come(self, row: OutboxRow) -> bool:

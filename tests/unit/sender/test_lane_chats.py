@@ -17,6 +17,9 @@ from tests.unit.sender.desk import Answer, Desk, Script, Terms, due_row, lane_wi
 
 SLOW = Terms(retries=Retries(first_s=30.0, longest_s=60.0, recipient_longest_s=60.0))
 QUICK = Terms(retries=Retries(first_s=0.01, longest_s=0.02, recipient_longest_s=0.02))
+PAUSE_S = 0.4
+"""Long enough for another message to leave in it on a busy machine."""
+PAUSING = Terms(retries=Retries(first_s=PAUSE_S, longest_s=PAUSE_S, recipient_longest_s=PAUSE_S))
 STUCK = {
     "limited": (refusal("LOOKUP_LIMITED"), "lookup"),
     "limited for a while": (refusal("LOOKUP_LIMITED", retry_in_s=30), "lookup"),
@@ -81,9 +84,9 @@ async def test_the_messages_of_one_chat_stay_in_order_behind_it(answer: Answer) 
         return left.pop() if row.to == "ill" and left else sent()
 
     if not isinstance(answer, Silence) and getattr(answer, "retry_in_s", None):
-        answer = refusal("LOOKUP_LIMITED", retry_in_s=0.01)
+        answer = refusal("LOOKUP_LIMITED", retry_in_s=PAUSE_S)
         left = [answer, answer]
-    desk = Desk(ill_twice, QUICK)
+    desk = Desk(ill_twice, PAUSING)
     lane_with(desk, *(row_to("ill", f"m{order}", order) for order in (1, 2, 3)), row_to("well", "w", 4))
     await desk.until("m3", "sent")
     assert [message for message in desk.asked if message != "w"] == ["m1", "m1", "m1", "m2", "m3"]
