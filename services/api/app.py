@@ -82,7 +82,8 @@ from services.api.serving import Server, listening_socket
 from services.api.sessions.owners import Owners
 from services.api.sessions.qr import QrPainter
 from services.api.settings import Settings, load
-from services.api.web.bodies import EdgeRequest
+from services.api.web.bodies import TEXT_BYTES, EdgeRequest
+from services.api.web.connections import THIS_MACHINE, Crowd
 from services.api.web.door import Door
 from services.api.web.rawpath import RawPath
 
@@ -100,7 +101,7 @@ def build(settings: Settings) -> Litestar:
 def application(body_bytes: int, dashboard_assets: str) -> Litestar:
     """Every route, without the edge that answers: requests find that at `app.state.edge`."""
     app = Litestar(
-        route_handlers=routers(),
+        route_handlers=routers(body_bytes),
         dependencies={
             "edge": Provide(provide_edge),
             "caller": Provide(provide_caller),
@@ -111,7 +112,7 @@ def application(body_bytes: int, dashboard_assets: str) -> Litestar:
         logging_config=None,
         openapi_config=openapi_config(),
         request_class=EdgeRequest,
-        request_max_body_size=body_bytes,
+        request_max_body_size=TEXT_BYTES,
     )
     mount(app, dashboard_assets)
     return app
@@ -150,8 +151,8 @@ def build_edge(settings: Settings) -> Edge:
     return edge
 
 
-def routers() -> list[Router]:
-    """Every router of the edge."""
+def routers(body_bytes: int) -> list[Router]:
+    """Every router of the edge. Media come within the JSON of messages, up to `body_bytes`."""
     return [
         account.router,
         auth.router,
@@ -165,6 +166,7 @@ def routers() -> list[Router]:
         keys.router,
         logins.router,
         media.router,
+        Router(path="/", route_handlers=[messages.sending], request_max_body_size=body_bytes),
         messages.router,
         pairing.router,
         queues.router,
@@ -246,7 +248,8 @@ async def _connect(edge: Edge) -> None:
 def server_of(app: Litestar, settings: Settings) -> Server:
     """What serves the application; its end asks everybody who waits to end."""
     edge: Edge = app.state.edge
-    return Server(front(app), drain_s=settings.drain_s, end_waits=edge.hub.begin_to_end)
+    crowd = Crowd(most=settings.connections_per_address, exempt=(*settings.proxies(), *THIS_MACHINE))
+    return Server(front(app), crowd=crowd, drain_s=settings.drain_s, end_waits=edge.hub.begin_to_end)
 
 
 def main() -> int:

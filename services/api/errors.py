@@ -179,13 +179,20 @@ def refusal_of(error: Exception, *, method: str, body_bytes: int, taken: Taken |
             return Refusal(ApiError.INTERNAL)
 
 
+def body_limit(request: Request[Any, Any, Any]) -> int:
+    """The largest body that this route reads, bytes."""
+    handler: Any = request.scope.get("route_handler")  # of no known route there is none
+    limit = None if handler is None else handler.resolve_request_max_body_size()
+    return limit if isinstance(limit, int) else int(request.app.state.edge.settings.body_bytes)
+
+
 def too_large(what: str, limit_bytes: int) -> Refusal:
     """413, naming the limit."""
     return Refusal(
         ApiError.PAYLOAD_TOO_LARGE,
         details={"limitBytes": limit_bytes},
         what=what,
-        limit=f"{limit_bytes / 1024 / 1024:g} MB",
+        limit=f"{limit_bytes / 1024:g} KB" if limit_bytes < 1024 * 1024 else f"{limit_bytes / 1024 / 1024:g} MB",
     )
 
 
@@ -239,7 +246,7 @@ def handlers() -> dict[type[Exception], Handler]:
         if CLIENT_GONE in request.scope:
             log.info("the client went away", reason=type(error).__name__)
             return Response({}, status_code=CLOSED_BY_CLIENT)
-        limit: int = request.app.state.edge.settings.body_bytes
+        limit = body_limit(request)
         refusal = refusal_of(error, method=request.method, body_bytes=limit, taken=taken_by(request))
         return answer_for(refusal, path=request.url.path, accept_language=request.headers.get("accept-language", ""))
 

@@ -203,6 +203,26 @@ SENTENCES: dict[ApiError, Sentence] = {
         "The {what} is larger than the limit of {limit}.",
         "Ukuran {what} melebihi batas {limit}.",
     ),
+    ApiError.HEADERS_TOO_LARGE: Sentence(
+        431,
+        "The request's headers are larger than the limit of {limit}.",
+        "Ukuran header permintaan melebihi batas {limit}.",
+    ),
+    ApiError.MALFORMED_REQUEST: Sentence(
+        400,
+        "The request is not valid HTTP: {reason}.",
+        "Permintaan bukan HTTP yang sah: {reason}.",
+    ),
+    ApiError.REQUEST_TIMEOUT: Sentence(
+        408,
+        "The request came too slowly and was given up; send it again.",
+        "Permintaan datang terlalu lambat dan dihentikan; kirim sekali lagi.",
+    ),
+    ApiError.TOO_MANY_CONNECTIONS: Sentence(
+        429,
+        "Your address has too many connections open; close some, or use them again.",
+        "Alamat Anda membuka terlalu banyak koneksi; tutup sebagian, atau pakai ulang.",
+    ),
     ApiError.IDEMPOTENCY_KEY_REUSED: Sentence(
         422,
         "This Idempotency-Key was used with another request.",

@@ -7,10 +7,13 @@ import contextlib
 import signal
 import socket
 from collections.abc import Callable, Generator
+from functools import partial
 from typing import Any, cast
 
 import uvicorn
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from services.api.web.connections import Connection, Crowd, judge_all
 
 PING_S, PONG_S = 20.0, 20.0
 IDLE_S = 75
@@ -18,6 +21,7 @@ IDLE_S = 75
 LAST_REQUESTS_S = 0.5
 """How long the connections of an edge that ends may bring one more request."""
 FRAME_BYTES = 64 * 1024
+TICKS_PER_S = 10
 
 
 class Server(uvicorn.Server):
@@ -30,14 +34,14 @@ class Server(uvicorn.Server):
     `Connection: close`.
     """
 
-    def __init__(self, app: ASGIApp, *, drain_s: int, end_waits: Callable[[], None]) -> None:
+    def __init__(self, app: ASGIApp, *, crowd: Crowd, drain_s: int, end_waits: Callable[[], None]) -> None:
         """`end_waits` asks the connections to end that would never do so themselves; the rest has `drain_s`."""
         self._end_waits = end_waits
         self._ending = False
         super().__init__(
             uvicorn.Config(
                 self._parting(app),
-                http="httptools",
+                http=cast("type[asyncio.Protocol]", partial(Connection, crowd=crowd)),
                 loop="uvloop",
                 ws="websockets-sansio",
                 ws_max_size=FRAME_BYTES,
@@ -53,6 +57,12 @@ class Server(uvicorn.Server):
                 timeout_graceful_shutdown=drain_s,
             )
         )
+
+    async def on_tick(self, counter: int) -> bool:
+        """uvicorn's own ten times a second; connections are judged once."""
+        if counter % TICKS_PER_S == 0:
+            judge_all(self.server_state.connections, asyncio.get_running_loop().time())
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Drain."""

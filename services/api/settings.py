@@ -27,6 +27,9 @@ class Settings(CommonSettings, frozen=True, kw_only=True):
 
     trusted_proxies: str = ""
     """Addresses and networks whose `X-Forwarded-For` is believed, comma separated; empty: nobody's."""
+    connections_per_address: Positive = 200
+    """Most connections of one address (IPv6: one /64 network), WebSockets excepted; not of this machine, nor of
+    `trusted_proxies`."""
 
     engines: str = "whatsapp"
     """Networks that have an owner in this deployment, comma separated."""

@@ -240,6 +240,11 @@ async def signed_in_guard(connection: ASGIConnection[Any, Any, Any, Any], _: Bas
     connection.state["caller"] = await caller_of_request(edge, connection)
 
 
+async def login_guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """Guard of what a person does for themselves."""
+    await signed_in(edge_of(connection), connection)
+
+
 async def provide_caller(request: Request[Any, Any, Any]) -> Caller:
     """Litestar's dependency `caller`; found by the guard where there is one."""
     known: Caller | None = request.state.get("caller")

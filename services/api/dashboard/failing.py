@@ -13,7 +13,7 @@ from libs.contracts.errors import ApiError
 from services.api.dashboard.rendering import language_of_path, language_wished, pages_of
 from services.api.dashboard.visitors import NotSignedIn
 from services.api.dashboard.words import LANGUAGES, Language
-from services.api.errors import Refusal, envelope, refusal_of
+from services.api.errors import Refusal, body_limit, envelope, refusal_of
 from services.api.sentences import sentence
 
 PROGRAMS = re.compile(r"/(?:api|whatsapp)(?:/|$)")
@@ -25,8 +25,7 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     language = language_of_path(request.url.path)
     if isinstance(error, NotSignedIn):
         return _to_sign_in(request)
-    limit: int = request.app.state.edge.settings.body_bytes
-    refusal = refusal_of(error, method=request.method, body_bytes=limit)
+    refusal = refusal_of(error, method=request.method, body_bytes=body_limit(request))
     if "application/json" in request.headers.get("accept", ""):
         body = envelope(refusal, language=language)
         return Response(body, status_code=refusal.status, headers=refusal.headers, media_type="application/json")

@@ -11,7 +11,7 @@ from litestar.params import JSONBody
 from pymongo.errors import DuplicateKeyError
 
 from libs.contracts.errors import ApiError
-from services.api.access.auth import signed_in
+from services.api.access.auth import login_guard, signed_in
 from services.api.access.signing_in import checked_user, token_for
 from services.api.accounts import store_users
 from services.api.accounts.audit import note
@@ -30,6 +30,7 @@ from services.api.accounts.users import (
 from services.api.context import Edge
 from services.api.errors import Refusal, invalid
 from services.api.sessions.views import Done
+from services.api.web.bodies import OPEN_BYTES
 
 W_ROLES = {Role.ADMIN: "SUPER_ADMIN", Role.SUPPORT: "ADMIN"}
 
@@ -108,14 +109,16 @@ class ProfileChange(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 # --- In and out ------------------------------------------------------------------------------------------------------
 
 
-@post("/api/auth/signin", operation_id="sign_in", status_code=200, security=[{}])
+@post("/api/auth/signin", operation_id="sign_in", status_code=200, security=[{}], request_max_body_size=OPEN_BYTES)
 async def sign_in(edge: NamedDependency[Edge], request: Request[Any, Any, Any], data: JSONBody[SignIn]) -> SignInAnswer:
     """Sign in; the token lasts 7 days, or until sign-out. Too many failures: 429, and `Retry-After`."""
     user = await checked_user(edge, *_credentials_of(data))
     return SignInAnswer(data=SignInData(user=user_view(user), token=await _token_for(edge, request, user)))
 
 
-@post("/api/admin/login", operation_id="sign_in_admin", status_code=200, security=[{}])
+@post(
+    "/api/admin/login", operation_id="sign_in_admin", status_code=200, security=[{}], request_max_body_size=OPEN_BYTES
+)
 async def sign_in_admin(
     edge: NamedDependency[Edge], request: Request[Any, Any, Any], data: JSONBody[SignIn]
 ) -> AdminLoginAnswer:
@@ -165,7 +168,7 @@ async def get_me(edge: NamedDependency[Edge], request: Request[Any, Any, Any]) -
     return _me((await signed_in(edge, request)).user)
 
 
-@patch("/api/customer/profile", operation_id="update_profile")
+@patch("/api/customer/profile", operation_id="update_profile", guards=[login_guard])
 async def update_profile(
     edge: NamedDependency[Edge], request: Request[Any, Any, Any], data: JSONBody[ProfileChange]
 ) -> MeAnswer:

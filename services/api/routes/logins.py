@@ -11,7 +11,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 
 from libs.contracts.errors import ApiError
 from services.api.access.attempts import begin_sign_in
-from services.api.access.auth import SignedIn, signed_in
+from services.api.access.auth import SignedIn, login_guard, signed_in
 from services.api.access.signing_in import note_failure
 from services.api.accounts import store_users
 from services.api.accounts.audit import note
@@ -126,6 +126,7 @@ def _view(row: Login, found: SignedIn) -> LoginView:
 
 router = Router(
     path="/api/auth",
+    guards=[login_guard],
     route_handlers=[list_logins, revoke_login, revoke_other_logins, change_password],
     tags=["Sign-in"],
 )

@@ -11,7 +11,7 @@ from litestar.di import NamedDependency
 from litestar.params import PathParameter
 from litestar.response import Stream
 
-from services.api.access.auth import Caller
+from services.api.access.auth import Caller, signed_in_guard
 from services.api.context import Edge
 from services.api.description.bodies import UploadOperation
 from services.api.errors import invalid
@@ -130,4 +130,9 @@ def _view(medium: StoredMedium) -> MediumView:
     )
 
 
-router = Router(path="/api/customer/whatsapp", route_handlers=[upload_media, download_media], tags=["Media"])
+router = Router(
+    path="/api/customer/whatsapp",
+    guards=[signed_in_guard],
+    route_handlers=[upload_media, download_media],
+    tags=["Media"],
+)

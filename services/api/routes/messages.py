@@ -10,7 +10,7 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from services.api.access.admission import admit_message
-from services.api.access.auth import Caller, session_for
+from services.api.access.auth import Caller, session_for, signed_in_guard
 from services.api.context import Edge
 from services.api.errors import invalid
 from services.api.messages import store_messages
@@ -96,9 +96,13 @@ async def get_message(
     return MessageAnswer(data=msgspec.convert(store_messages.shown_with_history(row), MessageObject))
 
 
+PLACE = "/api/customer/whatsapp"
+sending = Router(path=PLACE, guards=[signed_in_guard], route_handlers=[send_message], tags=["Messages"])
+"""Apart, since media come within its JSON."""
 router = Router(
-    path="/api/customer/whatsapp",
+    path=PLACE,
+    guards=[signed_in_guard],
     dependencies={"wanted": Provide(wanted_messages)},
-    route_handlers=[send_message, list_messages, get_message, *actions.handlers],
+    route_handlers=[list_messages, get_message, *actions.handlers],
     tags=["Messages"],
 )

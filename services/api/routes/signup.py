@@ -13,9 +13,10 @@ from services.api.accounts.signing_up import SignUp, signed_up
 from services.api.accounts.users import user_view
 from services.api.context import Edge
 from services.api.routes.auth import SignInAnswer, SignInData
+from services.api.web.bodies import OPEN_BYTES
 
 
-@post("/api/auth/signup", operation_id="sign_up", status_code=200, security=[{}])
+@post("/api/auth/signup", operation_id="sign_up", status_code=200, security=[{}], request_max_body_size=OPEN_BYTES)
 async def sign_up(edge: NamedDependency[Edge], request: Request[Any, Any, Any], data: JSONBody[SignUp]) -> SignInAnswer:
     """Sign up and be signed in; 403 where the deployment takes no new customers by itself."""
     owner = await signed_up(edge, data)

@@ -18,6 +18,8 @@ from tests.integration.api.operators import Operator
 BROKEN = b'{"name":"caf\xe9"}'
 """Latin-1; the byte at 12."""
 BODY_WANTED = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+FOR_EVERYBODY = frozenset({"sign_in", "sign_in_admin", "sign_up"})
+JSON = {"Content-Type": "application/json"}
 UNREAD = 400
 NO_FAULT = 500
 
@@ -40,6 +42,16 @@ async def test_every_operation_with_a_body_refuses_what_is_not_utf_8(site: Site,
         for fault in await _faults(site, operation, known, credentials)
     ]
     assert not faults, "\n".join(faults)
+
+
+async def test_whoever_is_not_known_is_told_that_before_the_body_is_read(site: Site) -> None:
+    known = _Anything(session_ref="none", api_key="gf_none", group="120363000000000000@g.us")
+    operations = [each for each in await operations_of(site.client) if each.bodies and each.id not in FOR_EVERYBODY]
+    assert len(operations) > 40
+    for operation in operations:
+        path = operation.path.format_map(known)
+        answer = await site.client.request(operation.method, path, content=BROKEN, headers=JSON)
+        assert answer.status_code == 401, f"{operation.id}: {answer.text}"
 
 
 async def _credentials(site: Site, operator: Operator) -> list[str]:

@@ -98,7 +98,7 @@ async def test_a_growing_body_is_refused_while_it_is_read(site: Site) -> None:
     assert answer.startswith(b"HTTP/1.1 413 ")
 
 
-HEAD = f"POST {BASE}/sessions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+HEAD = f"POST {BASE}/sessions/none/messages HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 
 
 @contextlib.asynccontextmanager

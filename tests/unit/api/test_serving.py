@@ -13,6 +13,7 @@ import uvloop
 
 from services.api import serving
 from services.api.serving import Server, listening_socket
+from services.api.web.connections import Crowd
 
 REQUEST = b"POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 2\r\n\r\nhi"
 BOUND_S = 30.0
@@ -41,7 +42,7 @@ class Stopped(Server):
     """Ends when it is told to, without going through its loop between `at_end` and its end."""
 
     def __init__(self, at_end: Callable[[], None]) -> None:
-        super().__init__(echo, drain_s=DRAIN_S, end_waits=lambda: None)
+        super().__init__(echo, crowd=Crowd(most=1_000), drain_s=DRAIN_S, end_waits=lambda: None)
         self._at_end = at_end
         self.told = asyncio.Event()
 
