@@ -9,7 +9,7 @@ anything else            500 INTERNAL, logged with its request id
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import msgspec
@@ -27,18 +27,16 @@ from pymongo.errors import ConnectionFailure, ExecutionTimeout, PyMongoError
 from libs.contracts.errors import ApiError
 from libs.runtime import logs
 from libs.runtime.bus import BusDown, PublishUnclear, StreamFull
-from services.api.requests import request_id, wanted_language
-from services.api.sentences import SENTENCES, Phrase, language_of, sentence
+from services.api.languages import language_for
+from services.api.requests import request_id
+from services.api.sentences import SENTENCES, Phrase, phrase_of, sentence
 from services.api.taken import BODY, Taken, taken_by
-from services.api.translations import in_indonesian
 
 RETRY_AFTER_S = "2"
 MOST_REASON = 300
 CLIENT_GONE = "merpati.client_gone"
 """In a scope whose client has gone away: nobody reads the answer."""
 CLOSED_BY_CLIENT = 499
-ENGLISH_ONLY = re.compile(r"/(?:api/)?whatsapp(?:/|$)")
-"""W matches the sentences of these paths, so they are English whatever the browser prefers."""
 
 _PATH_IN_REASON = re.compile(r" - at `(?:\$|key in \$)?\.?([^`]*)`")
 
@@ -78,24 +76,19 @@ class Refusal(Exception):
 
 def invalid(path: str, reason: str | Phrase) -> Refusal:
     """A refused field: 400 VALIDATION_FAILED with its entry in `details.fields`."""
-    if isinstance(reason, Phrase):
-        fields = [{"path": path, "reason": reason.in_language(language_here())}]
-        said = Phrase(f"{path}: {reason.en}", f"{path}: {reason.id}")
-        return Refusal(ApiError.VALIDATION_FAILED, details={"fields": fields}, reason=said)
     return invalid_fields([{"path": path, "reason": reason}])
 
 
-def invalid_fields(fields: list[dict[str, str]]) -> Refusal:
-    """Several refused fields; the sentence names the first."""
-    first = _named(**fields[0]) if fields else "see details"
+def invalid_fields(fields: Sequence[Mapping[str, str | Phrase]]) -> Refusal:
+    """Several refused fields, each its `path` and its `reason`; the sentence names the first."""
+    first = _named(fields[0]) if fields else "see details"
     return Refusal(ApiError.VALIDATION_FAILED, details={"fields": fields}, reason=first)
 
 
-def _named(path: str, reason: str) -> Phrase:
+def _named(field: Mapping[str, str | Phrase]) -> Phrase:
     """What is wrong, behind the field's name."""
-    named = f"{path}: " if path else ""
-    english, indonesian = named + reason, f"{named}{in_indonesian(reason)}"
-    return Phrase(english[:MOST_REASON].rstrip("."), indonesian[:MOST_REASON].rstrip("."))
+    named, reason = f"{field['path']}: " if field["path"] else "", phrase_of(field["reason"])
+    return Phrase(*((named + said)[:MOST_REASON].rstrip(".") for said in reason.both))
 
 
 def unavailable() -> Refusal:
@@ -124,20 +117,17 @@ def envelope(refusal: Refusal, *, language: str) -> dict[str, Any]:
         "message": sentence(refusal.code, language, refusal.params),
     }
     if refusal.details is not None:
-        body["details"] = refusal.details
+        body["details"] = _details_in(language, refusal.details)
     body["requestId"] = request_id()
     return body
 
 
-def language_for(path: str, accept_language: str) -> str:
-    """The language of the answer at this path."""
-    return "en" if ENGLISH_ONLY.match(path) else language_of(accept_language)
-
-
-def language_here() -> str:
-    """The language of the answer to the request at hand."""
-    path, accept_language = wanted_language()
-    return language_for(path, accept_language)
+def _details_in(language: str, details: dict[str, Any]) -> dict[str, Any]:
+    """The details with the reasons of refused fields in this language."""
+    if "fields" not in details:
+        return details
+    fields = [{**field, "reason": phrase_of(field["reason"]).in_language(language)} for field in details["fields"]]
+    return {**details, "fields": fields}
 
 
 def answer_for(refusal: Refusal, *, path: str, accept_language: str) -> Response[dict[str, Any]]:

@@ -58,7 +58,7 @@ OF_BILLING: dict[str, str] = {
     "it would end after the year 9999": "akhirnya akan melewati tahun 9999",
     "the payment is not pending any more": "pembayaran ini tidak lagi menunggu",
     "it has no end": "tidak memiliki akhir",
-    "it is {word}": "statusnya {}",
+    "it is {term}": "statusnya {}",
     "another subscription follows it; extend that one": "ada langganan sesudahnya; perpanjang yang itu",
     "it is not later than the present end": "tidak lebih lambat dari akhir yang sekarang",
     "it is cancelled already": "sudah dibatalkan",
@@ -104,7 +104,9 @@ OF_VALUES: dict[str, str] = {
     "a field is not percent-encoded UTF-8": "ada kolom yang bukan UTF-8 dalam percent-encoding",
     "the path is not percent-encoded UTF-8": "alamatnya bukan UTF-8 dalam percent-encoding",
     "a form has at most {} fields": "satu formulir memiliki paling banyak {} kolom",
-    "it lies before `to`, by at most {} days for each {}": "harus sebelum `to`, paling banyak {} hari untuk tiap {}",
+    "it lies before `to`, by at most {} days for each {term}": (
+        "harus sebelum `to`, paling banyak {} hari untuk tiap {}"
+    ),
     "only the newest {} are paged through by number": "hanya {} yang terbaru yang dapat dibuka per nomor halaman",
     "it lists types such as message.sent or session.*, separated by commas": (
         "harus daftar jenis seperti message.sent atau session.*, dipisahkan koma"
@@ -204,7 +206,7 @@ OF_MESSAGES: dict[str, str] = {
     "it has more than {} variables": "lebih dari {} variabel",
     "it came in": "pesan ini pesan masuk",
     "it was deleted": "sudah dihapus",
-    "it is of the type {}": "jenisnya {}",
+    "it is of the type {term}": "jenisnya {}",
     "it has no caption": "tidak memiliki keterangan",
     "more than 15 minutes have passed": "sudah lewat lebih dari 15 menit",
     "it came in, and not in a group": "pesan ini pesan masuk, dan bukan di grup",
@@ -279,3 +281,35 @@ THINGS: dict[str, str] = {
     "sticker": "stiker",
 }
 """What was not found, or is too large."""
+
+TERMS: dict[str, str] = {
+    "scheduled": "terjadwal",
+    "queued": "antre",
+    "sending": "sedang dikirim",
+    "sent": "terkirim",
+    "delivered": "sampai",
+    "read": "dibaca",
+    "played": "diputar",
+    "received": "diterima",
+    "failed": "gagal",
+    "cancelled": "dibatalkan",
+    "expired": "kedaluwarsa",
+    "pending": "menunggu pembayaran",
+    "active": "aktif",
+    "ended": "berakhir",
+    "text": "teks",
+    "image": "gambar",
+    "video": "video",
+    "audio": "audio",
+    "voice": "pesan suara",
+    "document": "dokumen",
+    "sticker": "stiker",
+    "location": "lokasi",
+    "contact": "kontak",
+    "poll": "polling",
+    "reaction": "reaksi",
+    "unknown": "lainnya",
+    "hour": "jam",
+    "day": "hari",
+}
+"""Statuses, types and spans of time, where a sentence names one; `status` of a refusal is one too."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from libs.contracts.errors import ApiError
-from services.api.translations import in_indonesian, thing_in_indonesian
+from services.api.translations import in_indonesian, term_in_indonesian, thing_in_indonesian
 
 LANGUAGES = ("en", "id")
 
@@ -27,16 +29,32 @@ class Phrase(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         return self.en
 
+    @property
+    def both(self) -> tuple[str, str]:
+        """The phrase in English and in Indonesian."""
+        return self.en, self.id
+
     def in_language(self, language: str) -> str:
         """The phrase in `en` or `id`."""
         return self.id if language == "id" else self.en
 
-    def filled(self, **params: Phrase) -> Phrase:
-        """The phrase with phrases in the places of its `{names}`."""
-        return Phrase(
-            self.en.format_map({name: each.en for name, each in params.items()}),
-            self.id.format_map({name: each.id for name, each in params.items()}),
-        )
+    def filled(self, **params: Phrase | str | int) -> Phrase:
+        """The phrase with these in the places of its `{names}`; phrases each in its language."""
+        return Phrase(*(self.in_language(language).format_map(_said(language, params)) for language in LANGUAGES))
+
+
+def phrase_of(reason: str | Phrase) -> Phrase:
+    """The reason in both languages, its Indonesian found by its English words."""
+    return reason if isinstance(reason, Phrase) else Phrase(reason, in_indonesian(reason))
+
+
+def phrase_of_term(term: str) -> Phrase:
+    """A status, a type of message or a span of time, in both languages."""
+    return Phrase(term, term_in_indonesian(term))
+
+
+def _said(language: str, params: dict[str, Phrase | str | int]) -> dict[str, str | int]:
+    return {name: each.in_language(language) if isinstance(each, Phrase) else each for name, each in params.items()}
 
 
 SENTENCES: dict[ApiError, Sentence] = {
@@ -277,31 +295,13 @@ def sentence(code: ApiError, language: str, params: dict[str, object]) -> str:
     return text[:1].upper() + text[1:]
 
 
+_TRANSLATED: dict[str, Callable[[str], str]] = {"what": thing_in_indonesian, "status": term_in_indonesian}
+"""How parameters of these names are put into Indonesian; the others are reasons."""
+
+
 def _in_language(language: str, name: str, value: object) -> object:
     if isinstance(value, Phrase):
         return value.in_language(language)
-    if language != "id":
+    if language != "id" or not isinstance(value, str):
         return value
-    return thing_in_indonesian(value) if name == "what" else in_indonesian(value)
-
-
-def language_of(accept_language: str) -> str:
-    """The language to answer in, from an `Accept-Language` header: the best of en and id, else en."""
-    best, best_quality = "en", 0.0
-    for part in accept_language.split(",")[:20]:
-        tag, _, params = part.strip().partition(";")
-        language = tag.strip().lower().partition("-")[0]
-        quality = _quality(params)
-        if language in LANGUAGES and quality > best_quality:
-            best, best_quality = language, quality
-    return best
-
-
-def _quality(params: str) -> float:
-    name, _, value = params.strip().partition("=")
-    if name.strip() != "q":
-        return 1.0
-    try:
-        return float(value)
-    except ValueError:
-        return 0.0
+    return _TRANSLATED.get(name, in_indonesian)(value)

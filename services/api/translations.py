@@ -2,8 +2,8 @@
 
 Reasons are told in English where they are made, and stored so; a sentence of another language translates them. `{}` in
 the English words stands for what is repeated as it is (a number, a name, what a customer wrote), `{reason}` for another
-reason of these tables, `{word}` for a word without spaces, `{number}` for digits, `{type}` and `{parameter}` for a term
-of the decoders.
+reason of these tables, `{term}` for a status or a type, `{word}` for a word without spaces, `{number}` for digits,
+`{type}` and `{parameter}` for a term of the decoders.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import re
 import msgspec
 
 from services.api.decoder_reasons import DECODER_REASONS, PARAMETERS, TYPES
-from services.api.own_reasons import OWN_REASONS, THINGS
+from services.api.own_reasons import OWN_REASONS, TERMS, THINGS
 
 TOLD_BY_OTHERS: dict[str, str] = {
     "The session is not connected": "Sesi tidak terhubung",
@@ -152,7 +152,7 @@ INDONESIAN: dict[str, str] = {
 }
 """By the English words without the full stop."""
 
-_PLACE = re.compile(r"(?<!\{)\{(|reason|word|number|type|parameter)\}")
+_PLACE = re.compile(r"(?<!\{)\{(|reason|term|word|number|type|parameter)\}")
 _GROUPED = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+")
 MOST_CHARACTERS = 600
 """Longer ones are not looked for: no reason is so long, but what a customer wrote may be."""
@@ -194,18 +194,21 @@ _PATTERNS = sorted(
 """Those that hold a known reason stand first, then those with the most words."""
 
 
-def in_indonesian(reason: object) -> object:
+def in_indonesian(reason: str) -> str:
     """The reason in Indonesian, or as it is where it is not known here."""
-    if not isinstance(reason, str):
-        return reason
     words = reason.removesuffix(".")
     found = _known(words, MOST_NESTED)
     return reason if found is None else found + reason[len(words) :]
 
 
-def thing_in_indonesian(thing: object) -> object:
+def thing_in_indonesian(thing: str) -> str:
     """What was not found, or is too large, in Indonesian."""
-    return THINGS.get(thing, thing) if isinstance(thing, str) else thing
+    return THINGS.get(thing, thing)
+
+
+def term_in_indonesian(term: str) -> str:
+    """A status, a type of message or a span of time in Indonesian."""
+    return TERMS.get(term, term)
 
 
 def _known(words: str, nested: int) -> str | None:
@@ -231,6 +234,8 @@ def _value(kind: str, value: str, nested: int) -> str | None:
     match kind:
         case "reason":
             return _known(value, nested - 1)
+        case "term":
+            return TERMS.get(value)
         case "word":
             return None if " " in value else value
         case "number":

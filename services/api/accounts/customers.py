@@ -10,6 +10,8 @@ import msgspec
 from services.api.accounts.records import Account, Customer
 from services.api.billing.terms import SubscriptionBrief, brief_view, standing_of
 from services.api.errors import invalid
+from services.api.languages import Localized, localized
+from services.api.sentences import Phrase
 from services.api.times import Time, iso, iso_or_none
 
 LONGEST_NAME = 100
@@ -34,7 +36,7 @@ class CustomerAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """One customer."""
 
     data: CustomerObject
-    message: str
+    message: Localized
     success: bool = True
 
 
@@ -55,9 +57,9 @@ def customer_object(account: Account, at: datetime) -> CustomerObject:
     )
 
 
-def customer_answer(account: Account, message: str, at: datetime) -> CustomerAnswer:
+def customer_answer(account: Account, message: Phrase, at: datetime) -> CustomerAnswer:
     """The customer and a sentence."""
-    return CustomerAnswer(data=customer_object(account, at), message=message)
+    return CustomerAnswer(data=customer_object(account, at), message=localized(message))
 
 
 def checked_customer_name(text: str) -> str:

@@ -17,7 +17,9 @@ from services.api.accounts.records import Role, User
 from services.api.accounts.store_users import LastOwner, TooManyUsers
 from services.api.context import Edge
 from services.api.errors import Refusal, invalid
+from services.api.languages import Localized, localized
 from services.api.messages.numerals import in_plain_characters
+from services.api.sentences import Phrase
 from services.api.times import Time, iso, now
 
 SHORTEST_PASSWORD = 8
@@ -54,7 +56,7 @@ class UserAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     data: UserObject
     user: UserObject
-    message: str
+    message: Localized
     success: bool = True
 
 
@@ -78,10 +80,10 @@ def user_object(user: User) -> UserObject:
     )
 
 
-def user_answer(user: User, message: str) -> UserAnswer:
+def user_answer(user: User, message: Phrase) -> UserAnswer:
     """The user and a sentence."""
     shown = user_object(user)
-    return UserAnswer(data=shown, user=shown, message=message)
+    return UserAnswer(data=shown, user=shown, message=localized(message))
 
 
 # --- What fields may hold --------------------------------------------------------------------------------------------

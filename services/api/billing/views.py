@@ -11,6 +11,8 @@ from libs.contracts.subscriptions import status_of
 from services.api.accounts.records import Plan, Purchase, Transaction
 from services.api.billing.subscribing import Booked
 from services.api.billing.terms import shown_status
+from services.api.languages import Localized, localized
+from services.api.sentences import Phrase
 from services.api.times import Time, iso, iso_or_none
 
 
@@ -99,7 +101,7 @@ class BookingAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """The subscription that was meant and the payment for it, as far as there is one."""
 
     data: Booking
-    message: str
+    message: Localized
     success: bool = True
 
 
@@ -179,12 +181,12 @@ def payment_object(row: Transaction) -> PaymentObject:
     )
 
 
-def booking_answer(done: Booked, message: str, at: datetime) -> BookingAnswer:
+def booking_answer(done: Booked, message: Phrase, at: datetime) -> BookingAnswer:
     """What was booked."""
     return BookingAnswer(
         data=Booking(
             subscription=subscription_object(done.subscription, at) if done.subscription else None,
             transaction=payment_object(done.payment) if done.payment else None,
         ),
-        message=message,
+        message=localized(message),
     )

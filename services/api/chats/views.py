@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from libs.contracts.records import ChatLine, ChatRow
+from services.api.languages import Localized
 from services.api.messages.jids import is_group
 from services.api.messages.views import Paging
 from services.api.times import Time, iso, iso_or_none
@@ -45,7 +46,7 @@ class ChatAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """One chat."""
 
     data: ChatObject
-    message: str | UnsetType = UNSET
+    message: Localized | UnsetType = UNSET
     success: bool = True
 
 

@@ -20,8 +20,8 @@ from services.api.dashboard.assets import Assets
 from services.api.dashboard.navigation import ACCOUNT, HELP, PLATFORM, SERVICES, STARTS
 from services.api.dashboard.visitors import Visitor
 from services.api.dashboard.words import LANGUAGES, NAMES, Language
+from services.api.languages import language_of
 from services.api.live.filters import Cursor
-from services.api.sentences import language_of
 from services.api.sessions.reasons import why
 from services.api.times import iso
 from services.api.translations import in_indonesian
@@ -239,7 +239,7 @@ def told(reason: str | None, language: str) -> str:
     """What another service told in English, in this language; empty where it is not known in it."""
     if reason is None or language == "en":
         return reason or ""
-    said = str(in_indonesian(reason))
+    said = in_indonesian(reason)
     return "" if said == reason else said
 
 

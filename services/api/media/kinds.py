@@ -21,7 +21,7 @@ from services.api.media.file_types import (
     type_named,
     usual_ending,
 )
-from services.api.sentences import Phrase
+from services.api.sentences import Phrase, phrase_of_term
 from services.api.settings import Settings
 
 Kind = Literal["image", "document", "video", "audio", "voice", "sticker"]
@@ -270,7 +270,7 @@ def fault_of(kind: Kind, mimetype: str) -> InvalidMedium | None:
         return InvalidMedium(
             reason=Phrase(
                 f"its bytes are {mimetype}, not {article} {kind}; {english}",
-                f"isinya {mimetype}, bukan {kind}; {indonesian}",
+                f"isinya {mimetype}, bukan {phrase_of_term(kind).id}; {indonesian}",
             )
         )
     return InvalidMedium(reason=Phrase(f"its bytes are {mimetype}; {english}", f"isinya {mimetype}; {indonesian}"))

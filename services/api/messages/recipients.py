@@ -63,7 +63,7 @@ def invalid_phone(found: InvalidPhone, path: str) -> Refusal:
     reason = found.said
     if path.endswith("]"):
         reason = Phrase(f"{path}: {found.said.en}", f"{path}: {found.said.id}")
-    return Refusal(ApiError.INVALID_PHONE, details={"fields": [{"path": path, "reason": found.reason}]}, reason=reason)
+    return Refusal(ApiError.INVALID_PHONE, details={"fields": [{"path": path, "reason": found.said}]}, reason=reason)
 
 
 async def _may_exist(edge: Edge, session: SessionRecord, person: Recipient) -> bool:

@@ -24,6 +24,7 @@ from services.api.media import store_media
 from services.api.messages import idempotency, store_messages
 from services.api.messages.idempotency import Claim, fingerprint_of
 from services.api.requests import nats_headers
+from services.api.sentences import phrase_of_term
 from services.api.sessions import store_sessions
 from services.api.sessions.views import CONNECTED
 from services.api.times import now
@@ -376,5 +377,5 @@ def refusal_of_failed(message_id: str, shown: dict[str, Any], *, replayed: bool 
         error=error.get("code"),
         headers={"Idempotent-Replayed": "true"} if replayed else None,
         details={"messageId": message_id, "status": shown["status"]},
-        reason=(error.get("message") or str(shown["status"])).rstrip("."),
+        reason=error["message"].rstrip(".") if error.get("message") else phrase_of_term(str(shown["status"])),
     )

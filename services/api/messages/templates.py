@@ -10,10 +10,12 @@ from pymongo.errors import DuplicateKeyError
 
 from libs.contracts.errors import ApiError
 from libs.contracts.ids import new_id
+from services.api import confirmations
 from services.api.access.callers import Caller
 from services.api.accounts import audit
 from services.api.context import Edge
 from services.api.errors import Refusal, invalid
+from services.api.languages import Localized, localized
 from services.api.messages import store_templates, templating
 from services.api.messages.store_templates import Template
 from services.api.times import Time, iso, now
@@ -61,7 +63,7 @@ class TemplateAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """One template."""
 
     data: TemplateObject
-    message: str | UnsetType = UNSET
+    message: Localized | UnsetType = UNSET
     success: bool = True
 
 
@@ -107,7 +109,7 @@ async def added(edge: Edge, caller: Caller, body: TemplateBody) -> TemplateAnswe
     except DuplicateKeyError as error:
         raise Refusal(ApiError.TEMPLATE_NAME_TAKEN) from error
     await audit.note(edge, caller, "template.created", row.id, {"name": row.name})
-    return TemplateAnswer(data=template_object(row), message="Template created")
+    return TemplateAnswer(data=template_object(row), message=localized(confirmations.TEMPLATE_CREATED))
 
 
 async def changed(edge: Edge, caller: Caller, template_id: str, body: TemplateChange) -> TemplateAnswer:
@@ -121,7 +123,7 @@ async def changed(edge: Edge, caller: Caller, template_id: str, body: TemplateCh
         raise Refusal(ApiError.TEMPLATE_NAME_TAKEN) from error
     row = _there(row)
     await audit.note(edge, caller, "template.changed", row.id, {"name": row.name})
-    return TemplateAnswer(data=template_object(row), message="Template changed")
+    return TemplateAnswer(data=template_object(row), message=localized(confirmations.TEMPLATE_CHANGED))
 
 
 async def removed(edge: Edge, caller: Caller, template_id: str) -> None:

@@ -9,7 +9,9 @@ from litestar.params import PathParameter
 
 from libs.contracts.records import MessageRow
 from libs.contracts.updates import MessageView
+from services.api.languages import Localized, localized
 from services.api.messages import store_messages
+from services.api.sentences import Phrase
 from services.api.times import Time
 
 MessageRef = Annotated[str, PathParameter(description="The message's id.")]
@@ -35,7 +37,7 @@ class SendAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     message_id: str
     status: str
     timestamp: Time
-    message: str
+    message: Localized
     data: MessageObject
     success: bool = True
 
@@ -44,7 +46,7 @@ class MessageAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """One message."""
 
     data: MessageObject
-    message: str | msgspec.UnsetType = msgspec.UNSET
+    message: Localized | msgspec.UnsetType = msgspec.UNSET
     success: bool = True
 
 
@@ -65,6 +67,6 @@ class MessageList(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     success: bool = True
 
 
-def answer_with(row: MessageRow, message: str) -> MessageAnswer:
+def answer_with(row: MessageRow, message: Phrase) -> MessageAnswer:
     """The message as it stands, with a sentence."""
-    return MessageAnswer(data=msgspec.convert(store_messages.shown(row), MessageObject), message=message)
+    return MessageAnswer(data=msgspec.convert(store_messages.shown(row), MessageObject), message=localized(message))

@@ -8,6 +8,7 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
 from libs.contracts.errors import ApiError
+from services.api import confirmations
 from services.api.access.auth import signed_in_guard
 from services.api.access.callers import Caller
 from services.api.accounts import store_customers
@@ -31,7 +32,7 @@ class AccountChange(msgspec.Struct, frozen=True, kw_only=True, rename="camel", f
 async def get_account(edge: NamedDependency[Edge], caller: NamedDependency[Caller]) -> CustomerAnswer:
     """The customer, and what it may do now."""
     caller.require("read")
-    return customer_answer(await account_for(edge, caller.customer_id), "Account", now())
+    return customer_answer(await account_for(edge, caller.customer_id), confirmations.ACCOUNT, now())
 
 
 @patch("/account", operation_id="update_account")
@@ -45,7 +46,7 @@ async def update_account(
         raise Refusal(ApiError.NOT_FOUND, what="customer")
     await customer_changed(edge, caller.customer_id)
     await note(edge, caller, "customer.changed", caller.customer_id, dict(changes))
-    return customer_answer(await account_for(edge, caller.customer_id), "Account updated", now())
+    return customer_answer(await account_for(edge, caller.customer_id), confirmations.ACCOUNT_UPDATED, now())
 
 
 router = Router(

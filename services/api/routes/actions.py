@@ -11,14 +11,17 @@ from litestar.params import JSONBody
 from msgspec import Meta
 
 from libs.contracts.records import MessageRow, SessionRecord
+from services.api import confirmations
 from services.api.access.auth import Caller, session_of
 from services.api.chats import reading
 from services.api.context import Edge
 from services.api.errors import invalid
+from services.api.languages import Localized, localized
 from services.api.messages import acting, changing
 from services.api.messages.composing import MOST_CAPTION, text_content, wishes_of
 from services.api.messages.finding import message_for
 from services.api.messages.views import MessageAnswer, MessageRef, answer_with
+from services.api.sentences import Phrase
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -39,7 +42,7 @@ class MarkedAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """The answer to a read mark."""
 
     data: Marked
-    message: str
+    message: Localized
     success: bool = True
 
 
@@ -58,7 +61,7 @@ async def edit_message(
     if row.type != "text" and len(text) > MOST_CAPTION:
         raise invalid("text", f"a caption has at most {MOST_CAPTION:,} characters")
     done = await acting.edited(edge, session, row, text, wait_s=wishes_of(edge, request).wait_s)
-    return _answer(done, row, done_is="Message edited", will_be="Message will be edited")
+    return _answer(done, row, done_is=confirmations.MESSAGE_EDITED, will_be=confirmations.MESSAGE_TO_BE_EDITED)
 
 
 @delete("/messages/{message_id:str}", operation_id="cancel_message", status_code=200)
@@ -74,9 +77,11 @@ async def cancel_message(
     if row.direction == "out" and row.status not in acting.LEFT:
         row = await changing.cancelled(edge, row)
         done = row if row.status == changing.CANCELLED else None
-        return _answer(done, row, done_is="Message cancelled", will_be="Message will be cancelled")
+        return _answer(
+            done, row, done_is=confirmations.MESSAGE_CANCELLED, will_be=confirmations.MESSAGE_TO_BE_CANCELLED
+        )
     done = await acting.deleted(edge, session, row, wait_s=wishes_of(edge, request).wait_s)
-    return _answer(done, row, done_is="Message deleted", will_be="Message will be deleted")
+    return _answer(done, row, done_is=confirmations.MESSAGE_DELETED, will_be=confirmations.MESSAGE_TO_BE_DELETED)
 
 
 @post("/messages/{message_id:str}/retry", operation_id="retry_message", status_code=202)
@@ -86,7 +91,7 @@ async def retry_message(
     """Send a failed, cancelled or expired message again, under the same id."""
     caller.require("send")
     row = await changing.queued_again(edge, await message_for(edge, caller, message_id))
-    return answer_with(row, "Message queued again")
+    return answer_with(row, confirmations.MESSAGE_QUEUED_AGAIN)
 
 
 @post("/messages/{message_id:str}/read", operation_id="mark_message_read", status_code=202)
@@ -98,7 +103,7 @@ async def mark_message_read(
     row, session = await _found(edge, caller, message_id)
     count, done = await acting.marked_read(edge, session, row, wait_s=wishes_of(edge, request).wait_s)
     await reading.note_message_read(edge, row)
-    message = "Messages marked as read" if done else "Messages will be marked as read"
+    message = localized(confirmations.MESSAGES_READ if done else confirmations.MESSAGES_TO_BE_READ)
     return Response(MarkedAnswer(data=Marked(messages=count), message=message), status_code=200 if done else 202)
 
 
@@ -108,7 +113,9 @@ async def _found(edge: Edge, caller: Caller, message_id: str) -> tuple[MessageRo
     return row, await session_of(edge, row.customer_id, row.session_id)
 
 
-def _answer(done: MessageRow | None, before: MessageRow, *, done_is: str, will_be: str) -> Response[MessageAnswer]:
+def _answer(
+    done: MessageRow | None, before: MessageRow, *, done_is: Phrase, will_be: Phrase
+) -> Response[MessageAnswer]:
     if done is None:
         return Response(answer_with(before, will_be), status_code=202)
     return Response(answer_with(done, done_is), status_code=200)

@@ -15,6 +15,7 @@ from msgspec import Meta
 from libs.contracts.content import Text
 from libs.contracts.errors import ApiError
 from libs.contracts.records import ChatRow, SessionRecord
+from services.api import confirmations
 from services.api.access.admission import admit_message
 from services.api.access.auth import session_of
 from services.api.access.callers import Caller
@@ -24,6 +25,7 @@ from services.api.chats import reading, store_chats
 from services.api.chats.store_chats import ChatsWanted
 from services.api.context import Edge
 from services.api.errors import Refusal, invalid
+from services.api.languages import Localized, localized
 from services.api.messages.admin_messages import (
     FAILED,
     PENDING,
@@ -114,7 +116,7 @@ class AdminMessageAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """One message that was sent."""
 
     data: AdminMessage
-    message: str | msgspec.UnsetType = msgspec.UNSET
+    message: Localized | msgspec.UnsetType = msgspec.UNSET
     success: bool = True
 
 
@@ -265,7 +267,7 @@ async def _replied(
     await admit_message(edge, caller)
     accepted = await accept(edge, draft, wishes_of(edge, request))
     row = msgspec.structs.replace(row_of_command(edge, command_of(draft, accepted)), status=accepted.status)
-    return AdminMessageAnswer(data=admin_message(row), message=f"Message {accepted.status}")
+    return AdminMessageAnswer(data=admin_message(row), message=localized(confirmations.MESSAGE_IN[accepted.status]))
 
 
 async def _chats_wanted(edge: Edge, caller: Caller) -> ChatsWanted:

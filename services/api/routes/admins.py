@@ -12,6 +12,7 @@ from litestar.params import FromPath, JSONBody
 from msgspec import Meta
 
 from libs.contracts.errors import ApiError
+from services.api import confirmations
 from services.api.access.auth import platform_guard
 from services.api.access.passwords import LONGEST_PASSWORD
 from services.api.accounts import store_users
@@ -28,6 +29,7 @@ from services.api.accounts.users import (
 )
 from services.api.context import Edge
 from services.api.errors import Refusal, invalid
+from services.api.languages import Localized, localized
 from services.api.routes.auth import W_ROLES
 from services.api.sessions.views import Done
 from services.api.times import Time, iso
@@ -64,7 +66,7 @@ class AdminAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """One of them."""
 
     data: AdminObject
-    message: str
+    message: Localized
     success: bool = True
 
 
@@ -119,7 +121,7 @@ async def create_admin(
     )
     await store_new(edge, user)
     await note(edge, operator, "user.created", user.id, {"username": username, "role": user.role.value})
-    return AdminAnswer(data=_view(user), message="Admin created")
+    return AdminAnswer(data=_view(user), message=localized(confirmations.ADMIN_CREATED))
 
 
 @put("/{user_id:str}", operation_id="update_admin")
@@ -133,7 +135,7 @@ async def update_admin(
         raise invalid("", "you cannot take away your own rights")
     user = await changed_member(edge, None, user_id, changes)
     await note(edge, operator, "user.changed", user.id, changes)
-    return AdminAnswer(data=_view(user), message="Admin updated")
+    return AdminAnswer(data=_view(user), message=localized(confirmations.ADMIN_UPDATED))
 
 
 @put("/{user_id:str}/password", operation_id="set_admin_password")
@@ -150,7 +152,7 @@ async def set_admin_password(
         raise Refusal(ApiError.NOT_FOUND, what="user")
     await give_password(edge, user, data.password)
     await note(edge, operator, "user.password_reset", user.id)
-    return Done(message="Password updated")
+    return Done(message=localized(confirmations.ADMIN_PASSWORD_UPDATED))
 
 
 @delete("/{user_id:str}", operation_id="delete_admin", status_code=200)
@@ -161,7 +163,7 @@ async def delete_admin(edge: NamedDependency[Edge], operator: NamedDependency[Us
         raise invalid("", "you cannot delete your own account")
     user = await dropped_member(edge, None, user_id)
     await note(edge, operator, "user.deleted", user.id, {"username": user.username or user.email})
-    return Done(message="Admin deleted")
+    return Done(message=localized(confirmations.ADMIN_DELETED))
 
 
 def _require_admin(operator: User) -> None:

@@ -12,6 +12,7 @@ from litestar.params import FromPath, JSONBody
 from msgspec import Meta
 
 from libs.contracts.errors import ApiError
+from services.api import confirmations
 from services.api.access import store_keys
 from services.api.access.callers import Caller
 from services.api.access.keys import KeyName, changed_key, checked_end, dropped_key, key_view, made_key
@@ -20,6 +21,7 @@ from services.api.accounts.audit import note
 from services.api.accounts.records import ApiKey
 from services.api.context import Edge
 from services.api.errors import Refusal, invalid
+from services.api.languages import Localized, localized
 from services.api.sessions.views import Done
 from services.api.times import Time, now
 
@@ -55,7 +57,7 @@ class TokenAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """One token."""
 
     data: TokenView
-    message: str
+    message: Localized
     success: bool = True
 
 
@@ -64,7 +66,7 @@ class NewTokenAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     data: NewTokenView
     token: str
-    message: str = "Token created; it is shown only now"
+    message: Localized
     success: bool = True
 
 
@@ -96,7 +98,9 @@ async def create_api_token(
     token, key = await made_key(edge, caller.customer_id, fields)
     await note(edge, caller, "key.created", key.id, {"name": key.name, "scopes": list(key.scopes)})
     shown = msgspec.structs.asdict(_view(key, now()))
-    return NewTokenAnswer(data=NewTokenView(**shown, token=token), token=token)
+    return NewTokenAnswer(
+        data=NewTokenView(**shown, token=token), token=token, message=localized(confirmations.TOKEN_CREATED)
+    )
 
 
 @post("/{key_id:str}/revoke", operation_id="revoke_api_token", status_code=200)
@@ -108,7 +112,7 @@ async def revoke_api_token(
     _require_named(caller, key_id)
     key = await changed_key(edge, caller.customer_id, key_id, {"isActive": False})
     await note(edge, caller, "key.revoked", key.id, {"name": key.name})
-    return TokenAnswer(data=_view(key, now()), message="Token revoked")
+    return TokenAnswer(data=_view(key, now()), message=localized(confirmations.TOKEN_REVOKED))
 
 
 @delete("/{key_id:str}", operation_id="delete_api_token", status_code=200)
@@ -118,7 +122,7 @@ async def delete_api_token(edge: NamedDependency[Edge], caller: NamedDependency[
     _require_named(caller, key_id)
     key = await dropped_key(edge, caller.customer_id, key_id)
     await note(edge, caller, "key.deleted", key.id, {"name": key.name})
-    return Done(message="Token deleted")
+    return Done(message=localized(confirmations.TOKEN_DELETED))
 
 
 def _require_named(caller: Caller, key_id: str) -> None:

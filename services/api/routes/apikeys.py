@@ -10,12 +10,15 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody
 from msgspec import Meta
 
+from services.api import confirmations
 from services.api.access import store_keys
 from services.api.access.auth import Caller, signed_in_guard
 from services.api.access.keys import key_hash, new_api_key, shown_prefix
 from services.api.accounts.audit import note
 from services.api.accounts.records import ApiKey
 from services.api.context import Edge
+from services.api.languages import Localized, localized
+from services.api.sentences import Phrase
 from services.api.times import Time, iso, now
 
 DEFAULT_NAME = "Primary key"
@@ -41,7 +44,7 @@ class ApiKeyAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     api_key: str
     data: ApiKeyData
-    message: str
+    message: Localized
     success: bool = True
 
 
@@ -54,7 +57,7 @@ async def get_api_key(edge: NamedDependency[Edge], caller: NamedDependency[Calle
         made = _new_key(edge, caller.customer_id, DEFAULT_NAME)
         key = await store_keys.make_primary_key(edge.database, made)
         await note(edge, caller, "key.created", key.id)
-    return _answer(edge, key, "API key")
+    return _answer(edge, key, confirmations.API_KEY)
 
 
 @post("/apikey", operation_id="create_api_key", status_code=200)
@@ -69,7 +72,7 @@ async def create_api_key(
     if old is not None:
         await edge.memory.drop(f"key/{key.id}")
     await note(edge, caller, "key.replaced", key.id, {"name": name})
-    return _answer(edge, key, "New API key; the old one no longer works")
+    return _answer(edge, key, confirmations.API_KEY_REPLACED)
 
 
 def _new_key(edge: Edge, customer_id: str, name: str) -> ApiKey:
@@ -85,10 +88,10 @@ def _new_key(edge: Edge, customer_id: str, name: str) -> ApiKey:
     )
 
 
-def _answer(edge: Edge, key: ApiKey, message: str) -> ApiKeyAnswer:
+def _answer(edge: Edge, key: ApiKey, message: Phrase) -> ApiKeyAnswer:
     api_key = edge.ring.open(key.sealed or "", about=key.id).decode()
     data = ApiKeyData(api_key=api_key, name=key.name, is_active=key.is_active, created_at=iso(key.created_at))
-    return ApiKeyAnswer(api_key=api_key, data=data, message=message)
+    return ApiKeyAnswer(api_key=api_key, data=data, message=localized(message))
 
 
 router = Router(

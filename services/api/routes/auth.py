@@ -11,6 +11,7 @@ from litestar.params import JSONBody
 from pymongo.errors import DuplicateKeyError
 
 from libs.contracts.errors import ApiError
+from services.api import confirmations
 from services.api.access.auth import login_guard, signed_in
 from services.api.access.signing_in import checked_user, token_for
 from services.api.accounts import store_users
@@ -29,6 +30,7 @@ from services.api.accounts.users import (
 )
 from services.api.context import Edge
 from services.api.errors import Refusal, invalid
+from services.api.languages import Localized, localized
 from services.api.sessions.views import Done
 from services.api.web.bodies import OPEN_BYTES
 
@@ -55,7 +57,7 @@ class SignInAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """POST /api/auth/signin."""
 
     data: SignInData
-    message: str = "Signed in"
+    message: Localized
     success: bool = True
 
 
@@ -94,7 +96,7 @@ class AdminLoginAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"
     """POST /api/admin/login."""
 
     data: AdminLoginData
-    message: str = "Signed in"
+    message: Localized
     success: bool = True
 
 
@@ -113,7 +115,8 @@ class ProfileChange(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 async def sign_in(edge: NamedDependency[Edge], request: Request[Any, Any, Any], data: JSONBody[SignIn]) -> SignInAnswer:
     """Sign in; the token lasts 7 days, or until sign-out. Too many failures: 429, and `Retry-After`."""
     user = await checked_user(edge, *_credentials_of(data))
-    return SignInAnswer(data=SignInData(user=user_view(user), token=await _token_for(edge, request, user)))
+    signed_in = SignInData(user=user_view(user), token=await _token_for(edge, request, user))
+    return SignInAnswer(data=signed_in, message=localized(confirmations.SIGNED_IN))
 
 
 @post(
@@ -125,7 +128,8 @@ async def sign_in_admin(
     """Sign in as an administrator of the platform; `username` may be the e-mail address."""
     user = await checked_user(edge, *_credentials_of(data), roles=PLATFORM)
     admin = Admin(id=user.id, username=user.username or user.email, email=user.email, role=W_ROLES[user.role])
-    return AdminLoginAnswer(data=AdminLoginData(token=await _token_for(edge, request, user), admin=admin))
+    signed_in = AdminLoginData(token=await _token_for(edge, request, user), admin=admin)
+    return AdminLoginAnswer(data=signed_in, message=localized(confirmations.SIGNED_IN))
 
 
 @post("/api/auth/signout", operation_id="sign_out", status_code=200)
@@ -145,7 +149,7 @@ async def _signed_out(edge: Edge, request: Request[Any, Any, Any]) -> Done:
     await store_users.revoke_login(edge.database, found.login_id, found.user.id)
     await edge.memory.drop(f"user/{found.user.id}")
     await note(edge, found.user, "sign_in.ended", found.user.id, {"login": found.login_id})
-    return Done(message="Signed out")
+    return Done(message=localized(confirmations.SIGNED_OUT))
 
 
 def _credentials_of(data: SignIn) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromQuery, PathParameter, QueryParameter
 
 from libs.contracts.records import ChatRow
+from services.api import confirmations
 from services.api.access.auth import session_for, session_of, signed_in_guard
 from services.api.access.callers import Caller
 from services.api.chats import reading, store_chats
@@ -19,6 +20,7 @@ from services.api.chats.subjects import groups_sought, subjects_listed
 from services.api.chats.views import ChatAnswer, ChatList, ChatObject, chat_object
 from services.api.context import Edge
 from services.api.errors import invalid
+from services.api.languages import localized
 from services.api.messages.views import Paging
 
 MOST_LISTED = 200
@@ -73,7 +75,7 @@ async def mark_chat_read(
     session = await session_of(edge, before.customer_id, before.session_id)
     after = await reading.chat_read(edge, session, before)
     is_done = before.unread == 0 or after.read_at != before.read_at
-    message = "Chat marked as read" if is_done else "Chat will be marked as read"
+    message = localized(confirmations.CHAT_READ if is_done else confirmations.CHAT_TO_BE_READ)
     shown = await _shown(edge, after)
     return Response(ChatAnswer(data=shown, message=message), status_code=200 if is_done else 202)
 

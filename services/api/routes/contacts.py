@@ -12,10 +12,11 @@ from msgspec import Meta
 
 from libs.contracts.calls import AskDone, CheckNumbers, NumbersChecked, ShowPresence
 from libs.contracts.records import SessionRecord
+from services.api import confirmations
 from services.api.access.auth import Caller, session_for, signed_in_guard
 from services.api.chats import store_chats
 from services.api.context import Edge
-from services.api.errors import language_here
+from services.api.languages import Localized, localized
 from services.api.messages.jids import is_group
 from services.api.messages.phones import NO_NUMBER, InvalidPhone, Recipient
 from services.api.messages.recipients import read, recipient
@@ -45,7 +46,7 @@ class CheckedNumber(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     number: str | None
     on_whatsapp: bool = msgspec.field(name="onWhatsApp")
     jid: str | None
-    reason: str | None = None
+    reason: Localized | None = None
 
 
 class CheckAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,7 +113,7 @@ async def _checked_without_number(
 
 
 def _no_number(written: str, found: InvalidPhone) -> CheckedNumber:
-    reason = found.said.in_language(language_here())
+    reason = localized(found.said)
     return CheckedNumber(phone=written, number=None, on_whatsapp=False, jid=None, reason=reason)
 
 
@@ -125,7 +126,7 @@ async def show_presence(
     session = await session_for(edge, caller, session_ref)
     to = await recipient(edge, session, data.to, path="to")
     await asked(edge, session, ShowPresence(session_id=session.id, chat=to.jid, presence=data.state), AskDone)
-    return Done(message="Presence shown")
+    return Done(message=localized(confirmations.PRESENCE_SHOWN))
 
 
 router = Router(

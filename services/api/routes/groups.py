@@ -23,16 +23,18 @@ from libs.contracts.calls import (
     ParticipantsChanged,
 )
 from libs.contracts.records import SessionRecord
+from services.api import confirmations
 from services.api.access.auth import Caller, session_for, signed_in_guard
 from services.api.chats.subjects import keep_subjects
 from services.api.context import Edge
-from services.api.errors import invalid, language_here
+from services.api.errors import invalid
+from services.api.languages import Localized, localized
 from services.api.messages.jids import is_group
 from services.api.messages.phones import Recipient, recipient_of
 from services.api.messages.recipients import recipient
 from services.api.routes.sessions import SessionRef
 from services.api.sessions.asking import asked
-from services.api.sessions.participants import UNTOLD, in_language, reason_of, without
+from services.api.sessions.participants import UNTOLD, reason_of
 from services.api.times import Time, iso_or_none
 
 MOST_PARTICIPANTS = 256
@@ -105,7 +107,7 @@ class ParticipantView(msgspec.Struct, frozen=True, kw_only=True):
     jid: str
     done: bool
     code: int | None
-    reason: str | None
+    reason: Localized | None
     invite: InviteView | None = None
 
 
@@ -114,7 +116,7 @@ class GroupAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
     data: GroupView
     participants: list[ParticipantView]
-    message: str
+    message: Localized
     success: bool = True
 
 
@@ -122,7 +124,7 @@ class ParticipantsAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """What became of each, in the order asked."""
 
     data: list[ParticipantView]
-    message: str
+    message: Localized
     success: bool = True
 
 
@@ -157,8 +159,10 @@ async def create_group(
     group = found.groups[0]
     shown = _participants(people, _codes_in(group, people), group.invites, "add")
     left_out = sum(not each.done for each in shown)
-    message = without(left_out, len(shown), language_here()) if left_out else "Group created"
-    return GroupAnswer(data=_view(group), participants=shown, message=message)
+    without = confirmations.GROUP_CREATED_WITHOUT.filled(left_out=left_out, asked=len(shown))
+    return GroupAnswer(
+        data=_view(group), participants=shown, message=localized(without if left_out else confirmations.GROUP_CREATED)
+    )
 
 
 def _codes_in(group: Group, people: Mapping[str, str]) -> Mapping[str, int | None]:
@@ -220,10 +224,12 @@ async def _changed(
     ask: AnyAsk = ChangeParticipants(
         session_id=session.id, group=found.jid, action=action, participants=list(people.values())
     )
-    told = await asked(edge, session, ask, ParticipantsChanged)
-    shown = _participants(people, told.codes, told.invites, action)
+    found = await asked(edge, session, ask, ParticipantsChanged)
+    shown = _participants(people, found.codes, found.invites, action)
     done = sum(each.done for each in shown)
-    return ParticipantsAnswer(data=shown, message=f"Done for {done} of {len(shown)}")
+    return ParticipantsAnswer(
+        data=shown, message=localized(confirmations.PARTICIPANTS_CHANGED, done=done, asked=len(shown))
+    )
 
 
 async def _people(edge: Edge, session: SessionRecord, written: Sequence[str]) -> dict[str, str]:
@@ -242,25 +248,24 @@ def _participants(
     people: Mapping[str, str], codes: Mapping[str, int | None], invites: Mapping[str, GroupInvite], action: str
 ) -> list[ParticipantView]:
     """What became of each, in the order asked and in the language of the answer."""
-    language = language_here()
     return [
         ParticipantView(
             participant=written,
             jid=jid,
             done=jid in codes and codes[jid] is None,
             code=codes.get(jid),
-            reason=_reason(codes, jid, action, language),
+            reason=_reason(codes, jid, action),
             invite=_invite(invites.get(jid)),
         )
         for written, jid in people.items()
     ]
 
 
-def _reason(codes: Mapping[str, int | None], jid: str, action: str, language: str) -> str | None:
+def _reason(codes: Mapping[str, int | None], jid: str, action: str) -> Localized | None:
     if jid not in codes:
-        return in_language(UNTOLD, language)
+        return localized(UNTOLD)
     code = codes[jid]
-    return None if code is None else reason_of(code, action=action, language=language)
+    return None if code is None else localized(reason_of(code, action=action))
 
 
 def _invite(invite: GroupInvite | None) -> InviteView | None:

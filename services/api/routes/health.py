@@ -14,7 +14,7 @@ from services.api.access.auth import Caller, signed_in_guard
 from services.api.billing.standings import standing_now
 from services.api.billing.terms import why_waiting
 from services.api.context import Edge
-from services.api.errors import language_here
+from services.api.languages import Localized, localized
 from services.api.routes.sessions import SessionRef, seen_for
 from services.api.sentences import Phrase
 from services.api.sessions import store_sessions
@@ -96,7 +96,7 @@ class SessionHealth(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Set while messages wait though the session could send: no subscription is active, WhatsApp holds messages back
     (`restriction`), `awaitingDecision` of them were queued under a former number, or WhatsApp does not say how some
     recipients are reached, or does not take their files; the others are served."""
-    message: str | None
+    message: Localized | None
     """In words: why messages wait, or why the session is as it is."""
 
 
@@ -122,8 +122,8 @@ async def get_session_health(
 def health_of(seen: Seen, queue: Queue, at: datetime, *, waiting: Phrase | None) -> SessionHealth:
     """The view, from what is stored; `waiting` says why the customer's messages wait."""
     record, state = seen.record, seen.state
-    waiting_for, message = _wait_of(queue, waiting)
-    language = language_here()
+    waiting_for, waits = _wait_of(queue, waiting)
+    said = waits or why(state)
     return SessionHealth(
         session_id=record.id,
         session_name=record.name,
@@ -151,7 +151,7 @@ def health_of(seen: Seen, queue: Queue, at: datetime, *, waiting: Phrase | None)
         ],
         awaiting_decision=queue.undecided,
         waiting_for=waiting_for,
-        message=message.in_language(language) if message else why(state, language),
+        message=None if said is None else localized(said),
     )
 
 
@@ -163,8 +163,7 @@ def _wait_of(queue: Queue, no_subscription: Phrase | None) -> tuple[WaitingFor |
     reason: Noted | None = next((each for each in WORDS if each in waits), None)
     if reason is None:
         return None, None
-    count = str(queue.undecided)
-    return reason, WORDS[reason].filled(count=Phrase(count, count))
+    return reason, WORDS[reason].filled(count=queue.undecided)
 
 
 router = Router(

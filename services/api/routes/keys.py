@@ -12,6 +12,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import UNSET, Meta, UnsetType
 
 from libs.contracts.errors import ApiError
+from services.api import confirmations
 from services.api.access import store_keys
 from services.api.access.auth import session_for, signed_in_guard
 from services.api.access.callers import Caller
@@ -37,6 +38,7 @@ from services.api.accounts.audit import note
 from services.api.accounts.records import ApiKey
 from services.api.context import Edge
 from services.api.errors import Refusal, invalid
+from services.api.languages import Localized, localized
 from services.api.sessions.views import Done
 from services.api.times import now
 from services.api.web.paging import Offset, Pagination, pagination
@@ -82,7 +84,7 @@ class KeyAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """One key."""
 
     data: KeyView
-    message: str
+    message: Localized
     success: bool = True
 
 
@@ -91,7 +93,7 @@ class NewKeyAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     api_key: str
     data: KeyView
-    message: str
+    message: Localized
     success: bool = True
 
 
@@ -130,14 +132,14 @@ async def create_key(
     checked_reach(fields["scopes"], fields["session_ids"])
     api_key, key = await made_key(edge, caller.customer_id, fields)
     await note(edge, caller, "key.created", key.id, {"name": key.name, "scopes": list(key.scopes)})
-    return NewKeyAnswer(api_key=api_key, data=key_view(key, now()), message="New API key; it is shown only now")
+    return NewKeyAnswer(api_key=api_key, data=key_view(key, now()), message=localized(confirmations.API_KEY_CREATED))
 
 
 @get("/keys/{key_ref:str}", operation_id="get_key")
 async def get_key(edge: NamedDependency[Edge], caller: NamedDependency[Caller], key_ref: FromPath[str]) -> KeyAnswer:
     """One key; `primary` is the primary one."""
     caller.require_account()
-    return KeyAnswer(data=key_view(await _own(edge, caller, key_ref), now()), message="API key")
+    return KeyAnswer(data=key_view(await _own(edge, caller, key_ref), now()), message=localized(confirmations.API_KEY))
 
 
 @patch("/keys/{key_ref:str}", operation_id="update_key")
@@ -157,7 +159,7 @@ async def update_key(
         raise Refusal(ApiError.NOT_POSSIBLE, reason="the primary key has every scope and session, and no end")
     changed = await changed_key(edge, caller.customer_id, key.id, changes)
     await note(edge, caller, "key.changed", key.id, changes)
-    return KeyAnswer(data=key_view(changed, now()), message="API key changed")
+    return KeyAnswer(data=key_view(changed, now()), message=localized(confirmations.API_KEY_CHANGED))
 
 
 @post("/keys/{key_ref:str}/rotate", operation_id="rotate_key", status_code=200)
@@ -173,7 +175,9 @@ async def rotate_key(
     overlap_s = data.overlap if data is not None else 0
     api_key, rotated = await rotated_key(edge, caller.customer_id, key.id, overlap_s=overlap_s)
     await note(edge, caller, "key.rotated", key.id, {"overlapS": overlap_s})
-    return NewKeyAnswer(api_key=api_key, data=key_view(rotated, now()), message="New API key; it is shown only now")
+    return NewKeyAnswer(
+        api_key=api_key, data=key_view(rotated, now()), message=localized(confirmations.API_KEY_CREATED)
+    )
 
 
 @post("/keys/{key_ref:str}/revoke", operation_id="revoke_key", status_code=200)
@@ -183,7 +187,7 @@ async def revoke_key(edge: NamedDependency[Edge], caller: NamedDependency[Caller
     key = await _named(edge, caller, key_ref)
     changed = await changed_key(edge, caller.customer_id, key.id, {"isActive": False})
     await note(edge, caller, "key.revoked", key.id, {"name": key.name})
-    return KeyAnswer(data=key_view(changed, now()), message="API key revoked")
+    return KeyAnswer(data=key_view(changed, now()), message=localized(confirmations.API_KEY_REVOKED))
 
 
 @delete("/keys/{key_ref:str}", operation_id="delete_key", status_code=200)
@@ -193,7 +197,7 @@ async def delete_key(edge: NamedDependency[Edge], caller: NamedDependency[Caller
     key = await _named(edge, caller, key_ref)
     await dropped_key(edge, caller.customer_id, key.id)
     await note(edge, caller, "key.deleted", key.id, {"name": key.name})
-    return Done(message="API key deleted")
+    return Done(message=localized(confirmations.API_KEY_DELETED))
 
 
 # --- Which key, and what may stand in it -----------------------------------------------------------------------------

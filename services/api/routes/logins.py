@@ -10,6 +10,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from libs.contracts.errors import ApiError
+from services.api import confirmations
 from services.api.access.attempts import begin_sign_in
 from services.api.access.auth import SignedIn, login_guard, signed_in
 from services.api.access.signing_in import note_failure
@@ -19,6 +20,7 @@ from services.api.accounts.records import Login
 from services.api.accounts.users import NewPassword, Password, give_password
 from services.api.context import Edge
 from services.api.errors import Refusal, invalid
+from services.api.languages import localized
 from services.api.sessions.views import Done
 from services.api.times import Time, iso, now
 from services.api.web.paging import Offset
@@ -72,7 +74,7 @@ async def revoke_login(edge: NamedDependency[Edge], request: Request[Any, Any, A
         raise Refusal(ApiError.NOT_FOUND, what="sign-in")
     await edge.memory.drop(f"user/{found.user.id}")
     await note(edge, found.user, "sign_in.revoked", found.user.id, {"login": login_id})
-    return Done(message="The sign-in has ended")
+    return Done(message=localized(confirmations.SIGN_IN_ENDED))
 
 
 @post("/logins/revoke-others", operation_id="revoke_other_logins", status_code=200)
@@ -82,7 +84,7 @@ async def revoke_other_logins(edge: NamedDependency[Edge], request: Request[Any,
     ended = await store_users.revoke_logins(edge.database, found.user.id, but=found.login_id)
     await edge.memory.drop(f"user/{found.user.id}")
     await note(edge, found.user, "sign_in.revoked", found.user.id, {"others": ended})
-    return Done(message=f"{ended} other sign-ins have ended")
+    return Done(message=localized(confirmations.OTHER_SIGN_INS_ENDED, ended=ended))
 
 
 @post("/password", operation_id="change_password", status_code=200)
@@ -96,7 +98,7 @@ async def change_password(
         raise invalid("newPassword", "it is the present one")
     await give_password(edge, found.user, data.new_password, but=found.login_id)
     await note(edge, found.user, "user.password_changed", found.user.id)
-    return Done(message="The password was changed; other sign-ins have ended")
+    return Done(message=localized(confirmations.PASSWORD_CHANGED))
 
 
 async def _require_password(edge: Edge, found: SignedIn, password: str) -> None:

@@ -11,10 +11,12 @@ from litestar.di import NamedDependency
 from litestar.params import PathParameter
 from litestar.response import Stream
 
+from services.api import confirmations
 from services.api.access.auth import Caller, signed_in_guard
 from services.api.context import Edge
 from services.api.description.bodies import UploadOperation
 from services.api.errors import invalid
+from services.api.languages import Localized, localized
 from services.api.media import incoming, store_media
 from services.api.media.keeping import keep
 from services.api.media.kinds import KINDS, Kind, attachment_name, served_type
@@ -38,7 +40,7 @@ class MediumAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     media_id: str
     data: MediumView
-    message: str = "Medium stored"
+    message: Localized
     success: bool = True
 
 
@@ -65,7 +67,7 @@ async def upload_media(
             raise invalid("file", "it is missing")
         form.file.name = form.fields.get("fileName") or form.file.name
         medium = await keep(edge, form.file, caller.customer_id, _kind_of(form), convert=_converts(form))
-    return MediumAnswer(media_id=medium.id, data=_view(medium))
+    return MediumAnswer(media_id=medium.id, data=_view(medium), message=localized(confirmations.MEDIUM_STORED))
 
 
 @get("/media/{media_id:str}", operation_id="download_media")

@@ -9,10 +9,12 @@ from litestar import Request, Response, Router, get, post
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, JSONBody, QueryParameter
 
+from services.api import confirmations
 from services.api.access.admission import admit_message
 from services.api.access.auth import Caller, session_for, signed_in_guard
 from services.api.context import Edge
 from services.api.errors import invalid
+from services.api.languages import localized
 from services.api.messages import store_messages
 from services.api.messages.composing import wishes_of
 from services.api.messages.drafting import draft_of
@@ -61,7 +63,7 @@ def _send_answer(edge: Edge, draft: Draft, accepted: Accepted) -> SendAnswer:
         message_id=accepted.message_id,
         status=accepted.status,
         timestamp=iso(accepted.accepted_at),
-        message=f"Message {accepted.status}",
+        message=localized(confirmations.MESSAGE_IN[accepted.status]),
         data=msgspec.convert(shown, MessageObject),
     )
 

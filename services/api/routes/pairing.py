@@ -13,9 +13,11 @@ from msgspec import Meta
 from libs.contracts.calls import AnswerPasskey, AskDone, ConfirmPasskey, PairCodeIssued, RequestPairCode
 from libs.contracts.errors import ApiError
 from libs.contracts.events import SessionStatus
+from services.api import confirmations
 from services.api.access.auth import Caller, signed_in_guard
 from services.api.context import Edge
 from services.api.errors import Refusal, invalid
+from services.api.languages import Localized, localized
 from services.api.messages.phones import InvalidPhone, Recipient, certain_recipient_of
 from services.api.messages.recipients import invalid_phone
 from services.api.routes.sessions import NO_STORE, SessionRef, seen_for
@@ -49,7 +51,7 @@ class PairCodeAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """The answer to a pair-code request."""
 
     data: PairCodeData
-    message: str
+    message: Localized
     success: bool = True
 
 
@@ -87,8 +89,7 @@ async def request_pair_code(
     issued = await asked(edge, seen.record, ask, PairCodeIssued, within_s=PAIR_CODE_S)
     left_s = max(0, int((issued.expires_at - now()).total_seconds()))
     shown = PairCodeData(code=issued.code, expires_in=left_s, expires_at=iso(issued.expires_at))
-    message = "Type this code on the phone: Linked devices, Link with phone number instead"
-    return Response(PairCodeAnswer(data=shown, message=message), headers=NO_STORE)
+    return Response(PairCodeAnswer(data=shown, message=localized(confirmations.TYPE_THE_CODE)), headers=NO_STORE)
 
 
 def _own_number(edge: Edge, written: str) -> Recipient:
@@ -158,7 +159,7 @@ async def answer_passkey(
         raise invalid("response", f"it has more than {MOST_RESPONSE:,} characters")
     seen = await seen_for(edge, caller, session_ref)
     await asked(edge, seen.record, AnswerPasskey(session_id=seen.record.id, response=response), AskDone)
-    return Done(message="The passkey's answer was handed to WhatsApp")
+    return Done(message=localized(confirmations.PASSKEY_HANDED_OVER))
 
 
 @post("/sessions/{session_ref:str}/passkey/confirm", operation_id="confirm_passkey", status_code=200)
@@ -169,7 +170,7 @@ async def confirm_passkey(
     caller.require("sessions")
     seen = await seen_for(edge, caller, session_ref)
     await asked(edge, seen.record, ConfirmPasskey(session_id=seen.record.id), AskDone)
-    return Done(message="The code was confirmed")
+    return Done(message=localized(confirmations.PASSKEY_CONFIRMED))
 
 
 router = Router(

@@ -11,6 +11,7 @@ from litestar.params import FromPath, JSONBody
 from msgspec import Meta
 
 from libs.contracts.credits import LedgerEntry
+from services.api import confirmations
 from services.api.access.auth import platform_guard
 from services.api.accounts.audit import note
 from services.api.accounts.records import User
@@ -18,6 +19,7 @@ from services.api.billing.credits import CreditsAnswer, LedgerAnswer, credits_of
 from services.api.billing.granting import Grant, Payment, grant_id_of, granted
 from services.api.context import Edge
 from services.api.errors import invalid
+from services.api.languages import Localized, localized
 from services.api.messages import idempotency
 from services.api.routes.credits import MOST_CREDITS, OfMessage, PageSize, Place
 from services.api.routes.platform_customers import account_for
@@ -58,7 +60,7 @@ class GrantAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """POST /customers/{id}/credits."""
 
     data: GrantObject
-    message: str
+    message: Localized
     success: bool = True
 
 
@@ -108,7 +110,7 @@ def _answer(grant: Grant, booked: LedgerEntry | None) -> GrantAnswer:
             amount=grant.amount,
             balance=None if booked is None else booked.balance,
         ),
-        message="Credits booked" if booked is not None else "Accepted; the credits will be booked soon",
+        message=localized(confirmations.CREDITS_BOOKED if booked is not None else confirmations.CREDITS_TO_BE_BOOKED),
     )
 
 

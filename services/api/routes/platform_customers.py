@@ -14,6 +14,7 @@ from pymongo.errors import DuplicateKeyError
 
 from libs.contracts.errors import ApiError
 from libs.contracts.ids import new_id
+from services.api import confirmations
 from services.api.access.auth import platform_guard
 from services.api.accounts import store_customers
 from services.api.accounts.audit import note
@@ -42,6 +43,7 @@ from services.api.billing.standings import customer_changed
 from services.api.billing.subscribing import booked
 from services.api.context import Edge
 from services.api.errors import Refusal
+from services.api.languages import Localized, localized
 from services.api.times import now
 from services.api.web.paging import Limit, Offset, Pagination, pagination
 
@@ -93,7 +95,7 @@ class MadeCustomerAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="came
     """POST /customers."""
 
     data: MadeCustomer
-    message: str = "Customer created"
+    message: Localized
     success: bool = True
 
 
@@ -146,14 +148,15 @@ async def create_customer(
             customer=customer_object(Account(customer=customer), at),
             owner=user_object(owner),
             password=UNSET if data.password is not None else password,
-        )
+        ),
+        message=localized(confirmations.CUSTOMER_CREATED),
     )
 
 
 @get("/customers/{customer_id:str}", operation_id="get_customer")
 async def get_customer(edge: NamedDependency[Edge], customer_id: FromPath[str]) -> CustomerAnswer:
     """One customer."""
-    return customer_answer(await account_for(edge, customer_id), "Customer", now())
+    return customer_answer(await account_for(edge, customer_id), confirmations.CUSTOMER, now())
 
 
 @patch("/customers/{customer_id:str}", operation_id="update_customer")
@@ -170,7 +173,7 @@ async def update_customer(
         raise Refusal(ApiError.NOT_FOUND, what="customer")
     await customer_changed(edge, customer_id)
     await note(edge, operator, "customer.changed", customer_id, dict(changes), customer_id=customer_id)
-    return customer_answer(await account_for(edge, customer_id), "Customer updated", now())
+    return customer_answer(await account_for(edge, customer_id), confirmations.CUSTOMER_UPDATED, now())
 
 
 @post("/customers/{customer_id:str}/suspend", operation_id="suspend_customer", status_code=200)
@@ -184,7 +187,7 @@ async def suspend_customer(
     reason = data.reason if data is not None else None
     await booked(edge, customer_id, lambda books: bookings.suspended(books, now(), reason=reason))
     await note(edge, operator, "customer.suspended", customer_id, customer_id=customer_id)
-    return customer_answer(await account_for(edge, customer_id), "Customer suspended", now())
+    return customer_answer(await account_for(edge, customer_id), confirmations.CUSTOMER_SUSPENDED, now())
 
 
 @post("/customers/{customer_id:str}/resume", operation_id="resume_customer", status_code=200)
@@ -194,7 +197,7 @@ async def resume_customer(
     """Let the customer act again; what waited goes on."""
     await booked(edge, customer_id, bookings.resumed)
     await note(edge, operator, "customer.resumed", customer_id, customer_id=customer_id)
-    return customer_answer(await account_for(edge, customer_id), "Customer resumed", now())
+    return customer_answer(await account_for(edge, customer_id), confirmations.CUSTOMER_RESUMED, now())
 
 
 async def account_for(edge: Edge, customer_id: str) -> Account:

@@ -12,11 +12,13 @@ from litestar.params import JSONBody, PathParameter, QueryParameter
 from msgspec import Meta
 
 from libs.contracts.errors import ApiError
+from services.api import confirmations
 from services.api.access.auth import platform_guard
 from services.api.accounts.audit import note
 from services.api.accounts.records import User
 from services.api.context import Edge
 from services.api.errors import Refusal
+from services.api.languages import Localized, localized
 from services.api.platform import letters
 from services.api.platform.letters import Letter, NotRedrivable
 from services.api.sessions.views import Done
@@ -95,7 +97,7 @@ class RedrivenAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """What became of them."""
 
     data: Redriven
-    message: str
+    message: Localized
     success: bool = True
 
 
@@ -140,7 +142,7 @@ async def redrive_dead_letter(
         raise Refusal(ApiError.NOT_POSSIBLE, reason=error.reason) from error
     await note(edge, operator, "dead_letter.redriven", str(letter_id), {"service": letter.service})
     done = Redriven(redriven=1, kept=0, left=await letters.waiting_letters(edge.bus))
-    return RedrivenAnswer(data=done, message="The message is on its way again")
+    return RedrivenAnswer(data=done, message=localized(confirmations.LETTER_REDRIVEN))
 
 
 @post("/dead-letters/redrive", operation_id="redrive_dead_letters", status_code=200)
@@ -153,7 +155,7 @@ async def redrive_dead_letters(
     done = await _redriven_within(edge, service, ALL_WITHIN_S)
     details = {"service": service, "redriven": done.redriven}
     await note(edge, operator, "dead_letter.redriven", None, details)
-    return RedrivenAnswer(data=done, message=f"{done.redriven} messages are on their way again")
+    return RedrivenAnswer(data=done, message=localized(confirmations.LETTERS_REDRIVEN, redriven=done.redriven))
 
 
 async def _redriven_within(edge: Edge, service: str | None, within_s: float) -> Redriven:
@@ -183,7 +185,7 @@ async def drop_dead_letter(edge: NamedDependency[Edge], operator: NamedDependenc
     letter = await _letter(edge, letter_id)
     await letters.drop(edge.bus, letter_id)
     await note(edge, operator, "dead_letter.dropped", str(letter_id), {"service": letter.service})
-    return Done(message="The dead letter is gone")
+    return Done(message=localized(confirmations.LETTER_DROPPED))
 
 
 async def _letter(edge: Edge, letter_id: int) -> Letter:

@@ -13,6 +13,7 @@ from msgspec import Meta
 from libs.contracts.errors import ApiError
 from libs.contracts.ids import new_id
 from libs.contracts.records import Allowance
+from services.api import confirmations
 from services.api.access.auth import platform_guard
 from services.api.accounts.audit import note
 from services.api.accounts.records import Plan, User
@@ -21,6 +22,7 @@ from services.api.billing.subscribing import plan_for
 from services.api.billing.views import PlanObject, plan_object
 from services.api.context import Edge
 from services.api.errors import Refusal, invalid
+from services.api.languages import Localized, localized
 from services.api.times import now
 from services.api.web.paging import Limit, Offset, Pagination, pagination
 
@@ -88,7 +90,7 @@ class PlanAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """One plan."""
 
     data: PlanObject
-    message: str
+    message: Localized
     success: bool = True
 
 
@@ -117,13 +119,13 @@ async def create_plan(
     )
     await store_plans.add_plan(edge.database, plan)
     await note(edge, operator, "plan.created", plan.id, {"name": plan.name})
-    return PlanAnswer(data=plan_object(plan), message="Plan created")
+    return PlanAnswer(data=plan_object(plan), message=localized(confirmations.PLAN_CREATED))
 
 
 @get("/plans/{plan_id:str}", operation_id="get_plan")
 async def get_plan(edge: NamedDependency[Edge], plan_id: FromPath[str]) -> PlanAnswer:
     """One plan."""
-    return PlanAnswer(data=plan_object(await plan_for(edge, plan_id)), message="Plan")
+    return PlanAnswer(data=plan_object(await plan_for(edge, plan_id)), message=localized(confirmations.PLAN))
 
 
 @patch("/plans/{plan_id:str}", operation_id="update_plan")
@@ -136,7 +138,7 @@ async def update_plan(
     if plan is None:
         raise Refusal(ApiError.NOT_FOUND, what="plan")
     await note(edge, operator, "plan.changed", plan.id, {"fields": sorted(changes)})
-    return PlanAnswer(data=plan_object(plan), message="Plan updated")
+    return PlanAnswer(data=plan_object(plan), message=localized(confirmations.PLAN_UPDATED))
 
 
 def _allowance(wish: AllowanceWish) -> Allowance:

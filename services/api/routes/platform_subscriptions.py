@@ -11,6 +11,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from msgspec import Meta
 
+from services.api import confirmations
 from services.api.access.auth import platform_guard
 from services.api.accounts.audit import note
 from services.api.accounts.records import User
@@ -133,7 +134,7 @@ async def subscribe_customer(
     if not done.replayed:
         details = {"plan": plan.name, "cycles": data.cycles}
         await note(edge, operator, "subscription.created", _id_of(done.subscription), details, customer_id=customer_id)
-    return booking_answer(done, "Subscribed", now())
+    return booking_answer(done, confirmations.SUBSCRIBED, now())
 
 
 @post("/subscriptions/{subscription_id:str}/extend", operation_id="extend_subscription", status_code=200)
@@ -162,7 +163,7 @@ async def extend_subscription(
     )
     if not done.replayed:
         await note(edge, operator, "subscription.extended", row.id, customer_id=row.customer_id)
-    return booking_answer(done, "Subscription extended", now())
+    return booking_answer(done, confirmations.SUBSCRIPTION_EXTENDED, now())
 
 
 @post("/subscriptions/{subscription_id:str}/cancel", operation_id="cancel_subscription", status_code=200)
@@ -179,7 +180,7 @@ async def cancel_subscription(
         edge, row.customer_id, lambda books: bookings.cancelled(books, row.id, at, by=operator.id, note=text)
     )
     await note(edge, operator, "subscription.cancelled", row.id, customer_id=row.customer_id)
-    return booking_answer(done, "Subscription cancelled", now())
+    return booking_answer(done, confirmations.SUBSCRIPTION_CANCELLED, now())
 
 
 def _id_of(row: Any) -> str | None:

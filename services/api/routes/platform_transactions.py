@@ -9,6 +9,7 @@ from litestar import Router, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 
+from services.api import confirmations
 from services.api.access.auth import platform_guard
 from services.api.accounts.audit import note
 from services.api.accounts.records import User
@@ -24,6 +25,7 @@ from services.api.billing.views import (
 from services.api.context import Edge
 from services.api.errors import invalid
 from services.api.routes.platform_subscriptions import Note
+from services.api.sentences import Phrase
 from services.api.times import now
 from services.api.web.paging import Limit, Offset, Pagination, pagination
 
@@ -77,7 +79,7 @@ async def confirm_payment(
     data: JSONBody[PaymentWord | None] = None,
 ) -> BookingAnswer:
     """The money is there: what was asked for begins now, or follows what the customer has of the same plan."""
-    return await _settled(edge, operator, transaction_id, "success", data, "Payment confirmed")
+    return await _settled(edge, operator, transaction_id, "success", data, confirmations.PAYMENT_CONFIRMED)
 
 
 @post("/transactions/{transaction_id:str}/reject", operation_id="reject_payment", status_code=200)
@@ -88,11 +90,11 @@ async def reject_payment(
     data: JSONBody[PaymentWord | None] = None,
 ) -> BookingAnswer:
     """The payment has failed: what was asked for will not begin."""
-    return await _settled(edge, operator, transaction_id, "failed", data, "Payment rejected")
+    return await _settled(edge, operator, transaction_id, "failed", data, confirmations.PAYMENT_REJECTED)
 
 
 async def _settled(
-    edge: Edge, operator: User, transaction_id: str, status: str, data: PaymentWord | None, message: str
+    edge: Edge, operator: User, transaction_id: str, status: str, data: PaymentWord | None, message: Phrase
 ) -> BookingAnswer:
     row, at = await transaction_for(edge, transaction_id), now()
     text = data.note if data is not None else None

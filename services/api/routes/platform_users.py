@@ -12,6 +12,7 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from msgspec import UNSET, UnsetType
 
 from libs.contracts.errors import ApiError
+from services.api import confirmations
 from services.api.access.auth import platform_guard
 from services.api.accounts import store_users
 from services.api.accounts.audit import note
@@ -19,6 +20,7 @@ from services.api.accounts.records import Role, User
 from services.api.accounts.users import NewPassword, UserAnswer, UserObject, give_password, user_answer, user_object
 from services.api.context import Edge
 from services.api.errors import Refusal
+from services.api.languages import Localized, localized
 from services.api.routes.users import Limit, Offset, UserList, listed
 from services.api.sessions.views import Done
 
@@ -42,7 +44,7 @@ class PasswordGivenAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="cam
     """The password was changed."""
 
     data: PasswordGiven
-    message: str = "The password was changed; the user is signed out everywhere"
+    message: Localized
     success: bool = True
 
 
@@ -63,7 +65,7 @@ async def list_all_users(
 @get("/users/{user_id:str}", operation_id="get_any_user")
 async def get_any_user(edge: NamedDependency[Edge], user_id: FromPath[str]) -> UserAnswer:
     """One user."""
-    return user_answer(await _any(edge, user_id), "User")
+    return user_answer(await _any(edge, user_id), confirmations.USER)
 
 
 @post("/users/{user_id:str}/password", operation_id="reset_any_password", status_code=200)
@@ -80,7 +82,8 @@ async def reset_any_password(
     await give_password(edge, user, password)
     await note(edge, operator, "user.password_reset", user.id, customer_id=user.customer_id)
     return PasswordGivenAnswer(
-        data=PasswordGiven(user=user_object(user), password=UNSET if given is not None else password)
+        data=PasswordGiven(user=user_object(user), password=UNSET if given is not None else password),
+        message=localized(confirmations.PASSWORD_RESET),
     )
 
 
@@ -93,7 +96,7 @@ async def sign_out_any_user(
     ended = await store_users.revoke_logins(edge.database, user.id)
     await edge.memory.drop(f"user/{user.id}")
     await note(edge, operator, "sign_in.revoked", user.id, {"others": ended}, customer_id=user.customer_id)
-    return Done(message=f"{ended} sign-ins have ended")
+    return Done(message=localized(confirmations.SIGN_INS_ENDED, ended=ended))
 
 
 async def _any(edge: Edge, user_id: str) -> User:

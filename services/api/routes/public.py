@@ -12,12 +12,14 @@ from litestar.params import FromPath
 from libs.contracts.content import Content, caption_of, file_name_of, text_of, type_of
 from libs.contracts.errors import ApiError
 from libs.contracts.records import SessionRecord
+from services.api import confirmations
 from services.api.access.admission import admit_message, admit_request
 from services.api.access.auth import KeyHolder, key_holder, session_of
 from services.api.access.callers import Caller
 from services.api.context import Edge, edge_of
 from services.api.description.bodies import PublicSendOperation
 from services.api.errors import Refusal, invalid
+from services.api.languages import Localized, localized
 from services.api.media.keeping import keep, known_medium
 from services.api.media.kinds import PUBLIC_KINDS, PublicKind
 from services.api.media.sources import inline_medium
@@ -35,13 +37,7 @@ from services.api.times import Time, iso, iso_or_none
 from services.api.web.bodies import decoded_json
 from services.api.web.rawpath import decoded
 
-MESSAGES = {
-    "queued": "Message queued",
-    "sent": "Message sent",
-    "delivered": "Message delivered",
-    "read": "Message read",
-    "played": "Message played",
-}
+SAID = {status: confirmations.MESSAGE_IN[status] for status in ("queued", "sent", "delivered", "read", "played")}
 
 
 class PublicSend(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -82,7 +78,7 @@ class PublicAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     message_id: str
     status: str
     timestamp: Time
-    message: str
+    message: Localized
     data: PublicSent
     success: bool = True
 
@@ -110,7 +106,7 @@ class ReadinessAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel")
     """The session's readiness."""
 
     data: Readiness
-    message: str
+    message: Localized
     success: bool = True
 
 
@@ -235,7 +231,9 @@ async def _readiness(edge: Edge, session: SessionRecord) -> ReadinessAnswer:
     data = Readiness(
         session_id=session.id, session_name=session.name, status=in_dialect(seen.status, "lower"), ready=ready
     )
-    return ReadinessAnswer(data=data, message="Session is ready" if ready else "Session is not connected")
+    return ReadinessAnswer(
+        data=data, message=localized(confirmations.SESSION_READY if ready else confirmations.SESSION_NOT_CONNECTED)
+    )
 
 
 # --- The message in the body -----------------------------------------------------------------------------------------
@@ -339,7 +337,7 @@ def _answer(session: SessionRecord, to: Recipient, accepted: Accepted) -> Public
         message_id=accepted.message_id,
         status=accepted.status,
         timestamp=at,
-        message=MESSAGES.get(accepted.status, "Message accepted"),
+        message=localized(SAID.get(accepted.status, confirmations.MESSAGE_ACCEPTED)),
         data=data,
     )
 

@@ -10,6 +10,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 from msgspec import Meta
 
+from services.api import confirmations
 from services.api.access.auth import signed_in_guard
 from services.api.access.callers import Caller
 from services.api.accounts.audit import note
@@ -61,7 +62,7 @@ async def request_purchase(
     done = await booked(edge, caller.customer_id, lambda books: bookings.requested(books, plan, deal, at))
     if done.subscription is not None:
         await note(edge, caller, "purchase.requested", done.payment.id if done.payment else None, {"plan": plan.name})
-    return booking_answer(done, "The purchase waits for its payment to be confirmed", now())
+    return booking_answer(done, confirmations.PURCHASE_WAITS, now())
 
 
 @get("/transactions/{transaction_id:str}", operation_id="get_transaction")
@@ -88,7 +89,7 @@ async def cancel_purchase(
     )
     await note(edge, caller, "purchase.cancelled", row.id)
     payment = await transaction_for(edge, transaction_id, customer_id=caller.customer_id)
-    return booking_answer(msgspec.structs.replace(done, payment=payment), "Purchase cancelled", now())
+    return booking_answer(msgspec.structs.replace(done, payment=payment), confirmations.PURCHASE_CANCELLED, now())
 
 
 router = Router(

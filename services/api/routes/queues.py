@@ -7,12 +7,13 @@ from litestar import Response, Router, post
 from litestar.di import NamedDependency
 
 from libs.contracts.commands import DiscardQueue, ReleaseQueue
+from services.api import confirmations
 from services.api.access.auth import Caller, session_for, signed_in_guard
 from services.api.context import Edge
+from services.api.languages import Localized, localized
 from services.api.messages.deciding import Decided, decide
 from services.api.routes.sessions import SessionRef
-
-NOTHING = "No message waits for a decision"
+from services.api.sentences import Phrase
 
 
 class QueueDecision(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,7 +26,7 @@ class QueueAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """The answer to a decision."""
 
     data: QueueDecision
-    message: str
+    message: Localized
     success: bool = True
 
 
@@ -40,7 +41,9 @@ async def release_queue(
     """
     caller.require("send")
     session = await session_for(edge, caller, session_ref)
-    return _answer(await decide(edge, session, ReleaseQueue), "Messages released", "Messages will be released")
+    return _answer(
+        await decide(edge, session, ReleaseQueue), confirmations.QUEUE_RELEASED, confirmations.QUEUE_TO_BE_RELEASED
+    )
 
 
 @post("/sessions/{session_ref:str}/queue/discard", operation_id="discard_queue", status_code=202)
@@ -50,12 +53,14 @@ async def discard_queue(
     """Cancel what was queued under a former number (`waitingFor: former_number`). Each can still be sent again."""
     caller.require("send")
     session = await session_for(edge, caller, session_ref)
-    return _answer(await decide(edge, session, DiscardQueue), "Messages cancelled", "Messages will be cancelled")
+    return _answer(
+        await decide(edge, session, DiscardQueue), confirmations.QUEUE_CANCELLED, confirmations.QUEUE_TO_BE_CANCELLED
+    )
 
 
-def _answer(decided: Decided, done_is: str, will_be: str) -> Response[QueueAnswer]:
-    message = NOTHING if decided.messages == 0 else done_is if decided.is_done else will_be
-    answer = QueueAnswer(data=QueueDecision(messages=decided.messages), message=message)
+def _answer(decided: Decided, done_is: Phrase, will_be: Phrase) -> Response[QueueAnswer]:
+    message = confirmations.NOTHING_TO_DECIDE if decided.messages == 0 else done_is if decided.is_done else will_be
+    answer = QueueAnswer(data=QueueDecision(messages=decided.messages), message=localized(message))
     return Response(answer, status_code=200 if decided.is_done else 202)
 
 

@@ -15,6 +15,7 @@ from msgspec import Meta
 from libs.contracts.errors import ApiError
 from libs.contracts.events import SessionStatus
 from libs.contracts.stages import Stage, stage_of
+from services.api import confirmations
 from services.api.access.auth import Caller, signed_in_guard
 from services.api.accounts import store_customers
 from services.api.accounts.audit import note
@@ -30,7 +31,9 @@ from services.api.billing.terms import (
     why_waiting,
 )
 from services.api.context import Edge
-from services.api.errors import Refusal, invalid, language_here
+from services.api.errors import Refusal, invalid
+from services.api.languages import Localized, localized
+from services.api.sentences import Phrase
 from services.api.sessions import desired, linking, store_sessions
 from services.api.sessions.reasons import why
 from services.api.sessions.session_settings import SettingsWish, settings_of
@@ -51,7 +54,6 @@ from services.api.web.paging import Offset, Pagination, pagination
 
 MOST_SESSIONS = 1000
 NO_STORE = {"Cache-Control": "no-store"}
-NOT_READY_YET = "QR code is not ready yet, try again"
 
 Name = Annotated[str, Meta(max_length=200, description="3 to 50 characters, unique among the customer's sessions.")]
 Limit = Annotated[int, QueryParameter(ge=1, le=MOST_SESSIONS)]
@@ -99,7 +101,7 @@ class QrData(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     session_name: str
     status: str
     qr: str | None
-    message: str
+    message: Localized
     has_qr: bool = msgspec.field(name="hasQR")
     expires_in: int | None
     expires_at: Time | None
@@ -112,7 +114,7 @@ class QrAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """GET qr as JSON."""
 
     qr: str | None
-    message: str
+    message: Localized
     data: QrData
     success: bool = True
 
@@ -165,7 +167,7 @@ async def create_session(
     if name is None:
         raise invalid("name", "a session needs a name")
     seen = await desired.create_session(edge, caller.customer_id, name=name, engine=data.engine, wish=data)
-    return await answer_of(edge, seen, "Session created")
+    return await answer_of(edge, seen, confirmations.SESSION_CREATED)
 
 
 @get("/sessions/{session_ref:str}", operation_id="get_session")
@@ -190,7 +192,7 @@ async def update_session(
     if data.is_default:
         await desired.make_default(edge, seen)
     seen = await desired.change(edge, seen, values=values, raises=raises)
-    return await answer_of(edge, seen, "Session updated")
+    return await answer_of(edge, seen, confirmations.SESSION_UPDATED)
 
 
 def _changes_of(edge: Edge, seen: Seen, data: SessionChange) -> tuple[dict[str, Any], list[str]]:
@@ -224,7 +226,7 @@ async def delete_session(edge: NamedDependency[Edge], caller: NamedDependency[Ca
     seen = await seen_for(edge, caller, session_ref)
     await desired.remove(edge, seen)
     await note(edge, caller, "session.deleted", seen.record.id, {"name": seen.record.name})
-    return Done(message="Session deleted")
+    return Done(message=localized(confirmations.SESSION_DELETED))
 
 
 # --- Start, stop, restart, logout ------------------------------------------------------------------------------------
@@ -237,7 +239,7 @@ async def start_session(
     """Open the session's connection, or begin a link when there is none."""
     caller.require("sessions")
     seen = await desired.start(edge, await seen_for(edge, caller, session_ref))
-    return await answer_of(edge, seen, "Session is starting")
+    return await answer_of(edge, seen, confirmations.SESSION_STARTING)
 
 
 @post("/sessions/{session_ref:str}/stop", operation_id="stop_session", status_code=202)
@@ -247,7 +249,7 @@ async def stop_session(
     """Close the connection and keep the link."""
     caller.require("sessions")
     seen = await desired.stop(edge, await seen_for(edge, caller, session_ref))
-    return await answer_of(edge, seen, "Session is stopping")
+    return await answer_of(edge, seen, confirmations.SESSION_STOPPING)
 
 
 @post("/sessions/{session_ref:str}/restart", operation_id="restart_session", status_code=202)
@@ -257,7 +259,7 @@ async def restart_session(
     """Close the connection and open it again."""
     caller.require("sessions")
     seen = await desired.restart(edge, await seen_for(edge, caller, session_ref))
-    return await answer_of(edge, seen, "Session is restarting")
+    return await answer_of(edge, seen, confirmations.SESSION_RESTARTING)
 
 
 @post("/sessions/{session_ref:str}/logout", operation_id="logout_session", status_code=202)
@@ -267,7 +269,7 @@ async def logout_session(
     """Unlink the device."""
     caller.require("sessions")
     seen = await desired.log_out(edge, await seen_for(edge, caller, session_ref))
-    return await answer_of(edge, seen, "Session is logging out")
+    return await answer_of(edge, seen, confirmations.SESSION_LOGGING_OUT)
 
 
 # --- QR --------------------------------------------------------------------------------------------------------------
@@ -301,7 +303,7 @@ async def get_session_qr(
 
 async def _qr_answer(edge: Edge, seen: Seen, code: str | None) -> QrAnswer:
     picture = None if code is None else await edge.painter.data_url(code)
-    message = "Scan this code with WhatsApp" if code is not None else _without_code(seen)
+    message = localized(confirmations.SCAN_THE_CODE if code is not None else _without_code(seen))
     expires_at = seen.state.expires_at if seen.state is not None and code is not None else None
     return QrAnswer(
         qr=picture,
@@ -332,12 +334,12 @@ async def _qr_image(edge: Edge, code: str, image: str) -> Response[Any]:
             return Response(code, media_type="text/plain", headers=NO_STORE)
 
 
-def _without_code(seen: Seen) -> str:
+def _without_code(seen: Seen) -> Phrase:
     if seen.status in CONNECTED:
-        return "WhatsApp is already connected"
+        return confirmations.ALREADY_CONNECTED
     if linking.is_unreached(seen) or seen.status is SessionStatus.FAILED:
-        return why(seen.state, language_here()) or NOT_READY_YET
-    return NOT_READY_YET
+        return why(seen.state) or confirmations.QR_NOT_READY
+    return confirmations.QR_NOT_READY
 
 
 # --- Shared by the routes above --------------------------------------------------------------------------------------
@@ -351,14 +353,14 @@ async def seen_for(edge: Edge, caller: Caller, session_ref: str) -> Seen:
     return seen
 
 
-async def answer_of(edge: Edge, seen: Seen, message: str | None = None) -> SessionAnswer:
+async def answer_of(edge: Edge, seen: Seen, message: Phrase | None = None) -> SessionAnswer:
     """The session in both dialects."""
     picture = await picture_of(edge, seen)
     waiting = why_waiting(await standing_now(edge, seen.record.customer_id))
     return SessionAnswer(
         session=session_object(seen, "upper", qr=picture, waiting=waiting),
         data=session_object(seen, "lower", qr=picture, waiting=waiting),
-        message=msgspec.UNSET if message is None else message,
+        message=msgspec.UNSET if message is None else localized(message),
     )
 
 

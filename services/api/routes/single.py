@@ -13,10 +13,13 @@ from msgspec import UNSET, UnsetType
 
 from libs.contracts.errors import ApiError
 from libs.contracts.events import SessionStatus
+from services.api import confirmations
 from services.api.access.callers import Caller
 from services.api.access.single import caller_of_single, caller_of_status, default_session_made, owned_default_session
 from services.api.context import Edge
-from services.api.errors import RETRY_AFTER_S, Refusal, is_away, language_here
+from services.api.errors import RETRY_AFTER_S, Refusal, is_away
+from services.api.languages import Localized, localized
+from services.api.sentences import Phrase
 from services.api.sessions import desired, linking
 from services.api.sessions.reasons import why
 from services.api.sessions.store_sessions import Seen
@@ -53,7 +56,7 @@ class SingleQrAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """GET /qr and POST /reconnect."""
 
     data: SingleQr
-    message: str | UnsetType = UNSET
+    message: Localized | UnsetType = UNSET
     success: bool = True
 
 
@@ -122,12 +125,12 @@ async def reconnect_single(edge: NamedDependency[Edge], request: Request[Any, An
         seen = await linking.settled(edge, seen, wait_s=edge.settings.qr_wait_s, besides=old_code)
         if code_of(seen, now()) == old_code:
             raise _why_no_code(seen)
-        return await _qr_answer(edge, seen, "WhatsApp reconnection initiated")
+        return await _qr_answer(edge, seen, localized(confirmations.RECONNECTION_BEGUN))
     except Exception as error:
         raise _said(error) from error
 
 
-async def _qr_answer(edge: Edge, seen: Seen, message: str | UnsetType) -> Response[SingleQrAnswer]:
+async def _qr_answer(edge: Edge, seen: Seen, message: Localized | UnsetType) -> Response[SingleQrAnswer]:
     code = code_of(seen, now())
     if code is None:
         raise _why_no_code(seen)
@@ -144,7 +147,7 @@ def _why_no_code(seen: Seen) -> Refusal:
     if not linking.is_seen(seen):
         return _not_ready()
     if linking.is_unreached(seen) or seen.status is SessionStatus.FAILED:
-        reason = why(seen.state, language_here())
+        reason = why(seen.state)
         return _not_ready() if reason is None else _not_ready_for(reason)
     return Refusal(ApiError.QR_TIMEOUT)
 
@@ -158,7 +161,7 @@ def _not_ready() -> Refusal:
     return Refusal(ApiError.NOT_READY, headers={"Retry-After": RETRY_AFTER_S})
 
 
-def _not_ready_for(reason: str) -> Refusal:
+def _not_ready_for(reason: Phrase) -> Refusal:
     return Refusal(ApiError.WHATSAPP_UNREACHABLE, headers={"Retry-After": RETRY_AFTER_S}, reason=reason)
 
 

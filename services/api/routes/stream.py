@@ -33,7 +33,8 @@ from services.api.access.auth import (
 from services.api.access.keys import KEY_PREFIX
 from services.api.billing.standings import require_unsuspended
 from services.api.context import Edge, edge_of
-from services.api.errors import Refusal, envelope, invalid, language_for, refusal_of
+from services.api.errors import Refusal, envelope, invalid, refusal_of
+from services.api.languages import language_for
 from services.api.live.filters import Cursor, Filter, cursor_of, patterns_of
 from services.api.live.hub import RESTARTED, TOO_SLOW, Listener, LiveFrame
 from services.api.live.listening import Listening, Ping, Told

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from litestar import Response, Router, get
 from litestar.di import NamedDependency
 
+from services.api import confirmations
 from services.api.context import Edge
 from services.api.description.asyncapi import asyncapi_document
+from services.api.languages import localized
+from services.api.sentences import Phrase, phrase_of
 
 
 @get("/livez", operation_id="get_liveness", security=[{}])
@@ -26,10 +30,15 @@ async def get_readiness(edge: NamedDependency[Edge]) -> Response[dict[str, Any]]
     body = {
         "success": False,
         "error": "SERVICE_UNAVAILABLE",
-        "message": "Not ready: " + "; ".join(faults.values()),
+        "message": localized(confirmations.NOT_READY, faults=_joined(faults.values())),
         "details": {"faults": faults},
     }
     return Response(body, status_code=503, headers={"Retry-After": "2"})
+
+
+def _joined(faults: Iterable[str]) -> Phrase:
+    said = [phrase_of(fault) for fault in faults]
+    return Phrase("; ".join(each.en for each in said), "; ".join(each.id for each in said))
 
 
 @get("/asyncapi", operation_id="get_asyncapi", security=[{}])

@@ -9,10 +9,12 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import JSONBody, PathParameter, QueryParameter
 from litestar.types import ControllerRouterHandler
 
+from services.api import confirmations
 from services.api.access.auth import signed_in_guard
 from services.api.access.callers import Caller
 from services.api.access.single_admin import anybodys_guard, provide_guarded
 from services.api.context import Edge
+from services.api.languages import localized
 from services.api.messages import templates
 from services.api.messages.templates import MOST_TEMPLATES, TemplateAnswer, TemplateBody, TemplateChange, TemplateList
 from services.api.sessions.views import Done
@@ -62,7 +64,7 @@ def handlers(kind: str) -> list[ControllerRouterHandler]:
     ) -> Done:
         """Delete a template."""
         await templates.removed(edge, caller, template_id)
-        return Done(message="Template deleted")
+        return Done(message=localized(confirmations.TEMPLATE_DELETED))
 
     return [list_templates, create_template, get_template, update_template, delete_template]
 

@@ -11,6 +11,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import UNSET, UnsetType
 
 from libs.contracts.errors import ApiError
+from services.api import confirmations
 from services.api.access.auth import signed_in_guard
 from services.api.access.callers import Caller
 from services.api.accounts import store_users
@@ -35,6 +36,7 @@ from services.api.accounts.users import (
 )
 from services.api.context import Edge
 from services.api.errors import Refusal, invalid
+from services.api.languages import localized
 from services.api.sessions.views import Done
 from services.api.web.paging import Offset, Pagination, pagination
 
@@ -113,14 +115,14 @@ async def create_user(
     )
     await store_new(edge, user)
     await note(edge, caller, "user.created", user.id, {"email": user.email, "role": user.role.value})
-    return user_answer(user, "User created")
+    return user_answer(user, confirmations.USER_CREATED)
 
 
 @get("/users/{user_id:str}", operation_id="get_user")
 async def get_user(edge: NamedDependency[Edge], caller: NamedDependency[Caller], user_id: FromPath[str]) -> UserAnswer:
     """One user of this customer."""
     caller.require_owner()
-    return user_answer(await _own(edge, caller, user_id), "User")
+    return user_answer(await _own(edge, caller, user_id), confirmations.USER)
 
 
 @patch("/users/{user_id:str}", operation_id="update_user")
@@ -132,7 +134,7 @@ async def update_user(
     changes = _changes(data)
     user = await changed_member(edge, caller.customer_id, user_id, changes)
     await note(edge, caller, "user.changed", user.id, changes)
-    return user_answer(user, "User changed")
+    return user_answer(user, confirmations.USER_CHANGED)
 
 
 @delete("/users/{user_id:str}", operation_id="delete_user", status_code=200)
@@ -141,7 +143,7 @@ async def delete_user(edge: NamedDependency[Edge], caller: NamedDependency[Calle
     caller.require_owner()
     user = await dropped_member(edge, caller.customer_id, user_id)
     await note(edge, caller, "user.deleted", user.id, {"email": user.email})
-    return Done(message="User deleted")
+    return Done(message=localized(confirmations.USER_DELETED))
 
 
 @post("/users/{user_id:str}/password", operation_id="reset_user_password", status_code=200)
@@ -153,7 +155,7 @@ async def reset_user_password(
     user = await _own(edge, caller, user_id)
     await give_password(edge, user, data.password)
     await note(edge, caller, "user.password_reset", user.id)
-    return Done(message="The password was changed; the user is signed out everywhere")
+    return Done(message=localized(confirmations.PASSWORD_RESET))
 
 
 @post("/users/{user_id:str}/sign-out", operation_id="sign_out_user", status_code=200)
@@ -164,7 +166,7 @@ async def sign_out_user(edge: NamedDependency[Edge], caller: NamedDependency[Cal
     ended = await store_users.revoke_logins(edge.database, user.id)
     await edge.memory.drop(f"user/{user.id}")
     await note(edge, caller, "sign_in.revoked", user.id, {"others": ended})
-    return Done(message=f"{ended} sign-ins have ended")
+    return Done(message=localized(confirmations.SIGN_INS_ENDED, ended=ended))
 
 
 async def _own(edge: Edge, caller: Caller, user_id: str) -> User:

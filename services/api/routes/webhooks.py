@@ -12,11 +12,13 @@ from libs.contracts.calls import AskDone, RedeliverFrame, TryWebhook, WebhookTri
 from libs.contracts.errors import ApiError
 from libs.contracts.ids import shard_of
 from libs.contracts.webhooks import WebhookDelivery
+from services.api import confirmations
 from services.api.access.auth import signed_in_guard
 from services.api.access.callers import Caller
 from services.api.accounts import audit
 from services.api.context import Edge
 from services.api.errors import Refusal, invalid
+from services.api.languages import localized
 from services.api.messages.views import Paging
 from services.api.sessions.views import Done
 from services.api.webhooks import definitions, store_webhooks
@@ -68,7 +70,7 @@ async def create_webhook(
     return WebhookSecretAnswer(
         data=webhook_object(made.kept),
         secret=made.secret,
-        message="Webhook created; keep its secret",
+        message=localized(confirmations.WEBHOOK_CREATED),
     )
 
 
@@ -89,7 +91,8 @@ async def update_webhook(
 ) -> WebhookAnswer:
     """Change a webhook, or switch it on or off. A new address gets what still waits at once."""
     return WebhookAnswer(
-        data=webhook_object(await definitions.change(edge, caller, webhook_id, data)), message="Webhook updated"
+        data=webhook_object(await definitions.change(edge, caller, webhook_id, data)),
+        message=localized(confirmations.WEBHOOK_UPDATED),
     )
 
 
@@ -97,7 +100,7 @@ async def update_webhook(
 async def delete_webhook(edge: NamedDependency[Edge], caller: NamedDependency[Caller], webhook_id: WebhookRef) -> Done:
     """Delete a webhook, and what still waits for it."""
     await definitions.remove(edge, caller, webhook_id)
-    return Done(message="Webhook deleted")
+    return Done(message=localized(confirmations.WEBHOOK_DELETED))
 
 
 @post("/{webhook_id:str}/test", operation_id="test_webhook", status_code=200)
@@ -117,7 +120,7 @@ async def test_webhook(
         duration_ms=tried.duration_ms,
     )
     return WebhookTestAnswer(
-        data=result, message="The endpoint has taken it" if is_delivered else "The endpoint did not take it"
+        data=result, message=localized(confirmations.WEBHOOK_TAKEN if is_delivered else confirmations.WEBHOOK_NOT_TAKEN)
     )
 
 
@@ -128,7 +131,7 @@ async def rotate_webhook_secret(
     """A new secret, shown this once. For 24 hours requests are signed with the old one too."""
     made = await definitions.rotate_secret(edge, caller, webhook_id)
     return WebhookSecretAnswer(
-        data=webhook_object(made.kept), secret=made.secret, message="New secret; the old one signs for 24 hours more"
+        data=webhook_object(made.kept), secret=made.secret, message=localized(confirmations.WEBHOOK_SECRET_REPLACED)
     )
 
 
@@ -146,7 +149,7 @@ async def replay_webhook(
     A receiver that knows frames by id takes the missing ones.
     """
     kept = await definitions.replay(edge, caller, webhook_id, since)
-    return WebhookAnswer(data=webhook_object(kept), message="The replay has begun")
+    return WebhookAnswer(data=webhook_object(kept), message=localized(confirmations.REPLAY_BEGUN))
 
 
 # --- Deliveries ------------------------------------------------------------------------------------------------------
@@ -193,7 +196,7 @@ async def redeliver_webhook(
     await asked(edge, row.shard, ask, AskDone)
     await audit.note(edge, caller, "webhook.redelivered", row.webhook_id, {"delivery": delivery_id})
     return WebhookDeliveryAnswer(
-        data=delivery_detail(await _delivery(edge, caller, delivery_id)), message="It is sent again"
+        data=delivery_detail(await _delivery(edge, caller, delivery_id)), message=localized(confirmations.SENT_AGAIN)
     )
 
 

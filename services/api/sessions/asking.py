@@ -14,7 +14,7 @@ from libs.contracts.ids import session_call_subject, shard_of
 from libs.contracts.records import SessionRecord
 from libs.runtime import logs
 from services.api.context import Edge
-from services.api.errors import Refusal, language_here
+from services.api.errors import Refusal
 from services.api.sessions.reasons import unreached
 
 A = TypeVar("A")
@@ -69,7 +69,7 @@ def _unreachable(reason: str) -> Refusal:
 
 def unreached_refusal(cause: str | None) -> Refusal:
     """WhatsApp cannot be reached, and why."""
-    reason = unreached(cause, language_here())
+    reason = unreached(cause)
     return Refusal(ApiError.WHATSAPP_UNREACHABLE, headers={"Retry-After": RETRY_AFTER_S}, reason=reason)
 
 

@@ -12,7 +12,7 @@ from libs.contracts.errors import ApiError
 from libs.contracts.events import SessionStatus
 from libs.contracts.stages import CONNECT_FAILED
 from services.api.context import Edge
-from services.api.errors import Refusal, language_here, unavailable
+from services.api.errors import Refusal, unavailable
 from services.api.live.hub import WatchedFrame
 from services.api.sessions import desired, store_sessions
 from services.api.sessions.reasons import why
@@ -70,7 +70,7 @@ def is_settled(seen: Seen, *, besides: str | None) -> bool:
 
 def banned(seen: Seen) -> Refusal:
     """WhatsApp has banned the number, and why where it said so."""
-    reason = why(seen.state, language_here())
+    reason = why(seen.state)
     return Refusal(ApiError.SESSION_BANNED, reason=reason or "no reason was given")
 
 

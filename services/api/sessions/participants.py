@@ -2,38 +2,24 @@
 
 from __future__ import annotations
 
-Said = tuple[str, str]
-"""English, Indonesian."""
+from services.api.sentences import Phrase
 
-REASONS: dict[int, Said] = {
-    401: ("they have blocked this number", "mereka memblokir nomor ini"),
-    403: ("they only join by invitation", "mereka hanya bergabung lewat undangan"),
-    404: ("they are not on WhatsApp", "mereka tidak ada di WhatsApp"),
-    408: ("they left the group a short while ago", "mereka baru saja keluar dari grup"),
-    409: ("they are in the group already", "mereka sudah ada di grup"),
-    419: ("the group is full", "grup sudah penuh"),
-    500: ("WhatsApp failed; try again", "WhatsApp gagal; coba lagi"),
+REASONS: dict[int, Phrase] = {
+    401: Phrase("they have blocked this number", "mereka memblokir nomor ini"),
+    403: Phrase("they only join by invitation", "mereka hanya bergabung lewat undangan"),
+    404: Phrase("they are not on WhatsApp", "mereka tidak ada di WhatsApp"),
+    408: Phrase("they left the group a short while ago", "mereka baru saja keluar dari grup"),
+    409: Phrase("they are in the group already", "mereka sudah ada di grup"),
+    419: Phrase("the group is full", "grup sudah penuh"),
+    500: Phrase("WhatsApp failed; try again", "WhatsApp gagal; coba lagi"),
 }
-NOT_THERE: Said = ("they are not in the group", "mereka tidak ada di grup")
-UNTOLD: Said = ("WhatsApp said nothing of them", "WhatsApp tidak menyebut mereka")
-OTHERWISE: Said = ("WhatsApp refused them (code {code})", "WhatsApp menolak mereka (kode {code})")
-WITHOUT: Said = (
-    "Group created without {left_out} of {asked}: see participants",
-    "Grup dibuat tanpa {left_out} dari {asked}: lihat participants",
-)
+NOT_THERE = Phrase("they are not in the group", "mereka tidak ada di grup")
+UNTOLD = Phrase("WhatsApp said nothing of them", "WhatsApp tidak menyebut mereka")
+OTHERWISE = Phrase("WhatsApp refused them (code {code})", "WhatsApp menolak mereka (kode {code})")
 
 
-def reason_of(code: int, *, action: str, language: str) -> str:
+def reason_of(code: int, *, action: str) -> Phrase:
     """Why this was not done; `action` is `add`, `remove`, `promote` or `demote`."""
-    said = NOT_THERE if code == 404 and action != "add" else REASONS.get(code, OTHERWISE)
-    return in_language(said, language).format(code=code)
-
-
-def without(left_out: int, asked: int, language: str) -> str:
-    """That a group was made, and how many are not in it."""
-    return in_language(WITHOUT, language).format(left_out=left_out, asked=asked)
-
-
-def in_language(said: Said, language: str) -> str:
-    """The sentence in `en` or `id`."""
-    return said[1] if language == "id" else said[0]
+    if code == 404 and action != "add":
+        return NOT_THERE
+    return REASONS.get(code) or OTHERWISE.filled(code=code)

@@ -11,7 +11,8 @@ from msgspec import UNSET, UnsetType
 from libs.contracts.events import SessionStatus
 from libs.contracts.records import Pacing
 from libs.contracts.stages import Stage, stage_of
-from services.api.errors import invalid, language_here
+from services.api.errors import invalid
+from services.api.languages import Localized, localized
 from services.api.sentences import Phrase
 from services.api.sessions.reasons import why
 from services.api.sessions.store_sessions import Seen
@@ -71,7 +72,7 @@ class SessionObject(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     status: str
     phone: str | None
     qr: str | None
-    message: str | None
+    message: Localized | None
     reason: str | None
     cause: str | None
     stage: Stage | None
@@ -93,14 +94,14 @@ class SessionAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     session: SessionObject
     data: SessionObject
-    message: str | UnsetType = UNSET
+    message: Localized | UnsetType = UNSET
     success: bool = True
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """It was done."""
 
-    message: str
+    message: Localized
     data: None = None
     success: bool = True
 
@@ -109,7 +110,8 @@ def session_object(
     seen: Seen, dialect: Dialect, *, qr: str | None = None, waiting: Phrase | None = None
 ) -> SessionObject:
     """The session as this dialect shows it; `qr` is the picture of its code, `waiting` why its messages wait."""
-    record, state, language = seen.record, seen.state, language_here()
+    record, state = seen.record, seen.state
+    message = why(state) or waiting
     return SessionObject(
         id=record.id,
         session_id=record.id,
@@ -118,7 +120,7 @@ def session_object(
         status=in_dialect(seen.status, dialect),
         phone=state.phone if state else None,
         qr=qr,
-        message=why(state, language) or (waiting.in_language(language) if waiting else None),
+        message=None if message is None else localized(message),
         reason=state.reason if state else None,
         cause=state.cause if state else None,
         stage=stage_of(seen.status, state.reason if state else None),

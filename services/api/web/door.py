@@ -12,7 +12,8 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from libs.contracts.errors import ApiError
 from libs.runtime import logs
-from services.api.errors import CLIENT_GONE, CLOSED_BY_CLIENT, Refusal, envelope, language_here, unavailable
+from services.api.errors import CLIENT_GONE, CLOSED_BY_CLIENT, Refusal, envelope, unavailable
+from services.api.languages import language_here
 from services.api.requests import begin_request, headers_of_answer
 from services.api.web.addresses import Network, client_of
 

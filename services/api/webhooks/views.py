@@ -9,6 +9,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from libs.contracts.webhooks import WebhookAttempt, WebhookDelivery, is_working
+from services.api.languages import Localized
 from services.api.messages.views import Paging
 from services.api.times import Time, iso, iso_or_none
 from services.api.webhooks.store_webhooks import Kept
@@ -49,7 +50,7 @@ class WebhookAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """One webhook."""
 
     data: WebhookObject
-    message: str | UnsetType = UNSET
+    message: Localized | UnsetType = UNSET
     success: bool = True
 
 
@@ -58,7 +59,7 @@ class WebhookSecretAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
     data: WebhookObject
     secret: str
-    message: str
+    message: Localized
     success: bool = True
 
 
@@ -120,7 +121,7 @@ class WebhookDeliveryAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """One delivery."""
 
     data: WebhookDeliveryDetail
-    message: str | UnsetType = UNSET
+    message: Localized | UnsetType = UNSET
     success: bool = True
 
 
@@ -146,7 +147,7 @@ class WebhookTestAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """The answer to a test."""
 
     data: WebhookTestResult
-    message: str
+    message: Localized
     success: bool = True
 
 

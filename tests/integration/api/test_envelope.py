@@ -72,6 +72,34 @@ async def test_what_is_wrong_is_told_in_indonesian(
     assert refused(answer, 400, "VALIDATION_FAILED")["message"].startswith(f"Permintaan tidak valid: {message}")
 
 
+async def test_the_fields_are_told_in_indonesian_too(site: Site) -> None:
+    answer = await site.call("POST", "/sessions", json={"name": 1}, headers={"Accept-Language": "id"})
+    reason = "harus berupa teks atau null, bukan bilangan bulat"
+    assert refused(answer, 400, "VALIDATION_FAILED")["details"]["fields"] == [{"path": "name", "reason": reason}]
+
+
+@pytest.mark.parametrize(
+    ("language", "created", "starting", "queued", "deleted"),
+    [
+        ("en", "Session created", "Session is starting", "Message queued", "Session deleted"),
+        ("id", "Sesi dibuat", "Sesi sedang dijalankan", "Pesan masuk antrean", "Sesi dihapus"),
+        ("", "Session created", "Session is starting", "Message queued", "Session deleted"),
+    ],
+)
+async def test_what_was_done_is_told_in_the_language(
+    site: Site, language: str, created: str, starting: str, queued: str, deleted: str
+) -> None:
+    headers = {"Accept-Language": language}
+    made = (await site.call("POST", "/sessions", json={"name": "Sales"}, headers=headers)).json()
+    own = f"/sessions/{made['data']['id']}"
+    started = await site.call("POST", f"{own}/start", headers=headers)
+    text = {"type": "text", "to": "6281200000001", "text": "halo"}
+    sent = await site.call("POST", f"{own}/messages", json=text, headers=headers)
+    gone = await site.call("DELETE", own, headers=headers)
+    said = [made["message"], *(answer.json()["message"] for answer in (started, sent, gone))]
+    assert said == [created, starting, queued, deleted]
+
+
 async def test_the_content_type_does_not_matter(site: Site) -> None:
     answer = await site.call("POST", "/sessions", content=b'{"name":"Sales"}', headers={"Content-Type": "text/plain"})
     assert answer.status_code == 200

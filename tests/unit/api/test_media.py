@@ -10,6 +10,7 @@ from services.api.media.kinds import (
     SLICE,
     Inline,
     InvalidMedium,
+    Kind,
     clean_name,
     document_name,
     fault_of,
@@ -268,3 +269,18 @@ def test_a_document_without_a_name_gets_one() -> None:
 )
 def test_a_name_gets_the_ending_that_its_type_implies(given: str, mimetype: str, shown: str) -> None:
     assert document_name(given, mimetype) == shown
+
+
+@pytest.mark.parametrize(
+    ("kind", "isi"),
+    [
+        ("image", "isinya text/plain, bukan gambar; kirim sebagai dokumen"),
+        ("video", "isinya text/plain, bukan video; kirim sebagai dokumen"),
+        ("audio", "isinya text/plain, bukan audio; kirim sebagai dokumen"),
+        ("sticker", "isinya text/plain; stiker berupa WebP"),
+    ],
+)
+def test_a_kind_stands_in_an_indonesian_sentence_by_its_indonesian_word(kind: Kind, isi: str) -> None:
+    fault = fault_of(kind, "text/plain")
+    assert fault is not None
+    assert fault.reason.id == isi

@@ -14,11 +14,12 @@ from libs.contracts.errors import ApiError
 from libs.runtime.targets import PRIVATE
 from services.api.errors import Refusal, envelope, invalid, refusal_of, too_large
 from services.api.own_reasons import THINGS
+from services.api.sentences import Phrase
 from services.api.translations import INDONESIAN, in_indonesian
 from services.api.web.bodies import malformed
 from tests.unit.api.reasons_in_code import Reason, contents, details, reasons
 
-KNOWN = {re.sub(r"\{(reason|word|number|type|parameter)\}", "{}", words) for words in INDONESIAN}
+KNOWN = {re.sub(r"\{(reason|term|word|number|type|parameter)\}", "{}", words) for words in INDONESIAN}
 FOUND = list(reasons())
 PASSED_ON = {
     "_half_at(offset, body)",
@@ -26,7 +27,6 @@ PASSED_ON = {
     "_LIKE_AN_ID",
     "_SLASH",
     "_UNPRINTABLE",
-    "reason.in_language(language_here())",
     "said",
     "_FAULTS[fault]",
     "_NO_NOTE.filled(fault=_FAULTS[found])",
@@ -34,11 +34,14 @@ PASSED_ON = {
     "_fault_of_literal(host)",
     "_not_utf8(error.start, body)",
     "_not_utf8(error.start, value)",
-    "_reason(codes, jid, action, language)",
+    "_reason(codes, jid, action)",
     "_with_choices(reason, taken.choices(path))",
     "_without_code(seen)",
+    "confirmations.ALREADY_CONNECTED",
+    "confirmations.QR_NOT_READY",
     "_word('done', row.action, say)",
-    "(error.get('message') or str(shown['status'])).rstrip('.')",
+    "error['message'].rstrip('.')",
+    "phrase_of_term(str(shown['status']))",
     "data.reason",
     "each.reason",
     "entry.reason",
@@ -61,9 +64,9 @@ PASSED_ON = {
     "seen.state.reason",
     "state.reason",
     "str(error)",
-    "unreached(cause, language_here())",
+    "unreached(cause)",
     "what",
-    "why(seen.state, language_here())",
+    "why(seen.state)",
 }
 """Made elsewhere: by a rule or a call that the search knows, by a decoder, by another service, or as a Phrase."""
 
@@ -106,7 +109,7 @@ def test_a_detail_with_a_code_is_known_where_its_words_are() -> None:
 
 @pytest.mark.parametrize("english", INDONESIAN)
 def test_the_languages_have_the_same_places(english: str) -> None:
-    places = re.findall(r"(?<!\{)\{(?:|reason|word|number|type|parameter)\}", english)
+    places = re.findall(r"(?<!\{)\{(?:|reason|term|word|number|type|parameter)\}", english)
     values = [f"<{number}>" for number in range(len(places))]
     said = INDONESIAN[english].format(*values)
     assert all(value in said for value in values)
@@ -231,6 +234,22 @@ def test_what_is_wrong_with_json_is_told_in_indonesian(text: str) -> None:
             "Permintaan tidak valid: url: alamatnya ditolak: berada di mesin ini atau di jaringan privat, "
             "yang diizinkan operator dengan MERPATI_PRIVATE_TARGETS=1.",
         ),
+        (
+            Refusal(ApiError.MESSAGE_NOT_CANCELLABLE, status="delivered"),
+            "Pesan tidak dapat dibatalkan lagi; statusnya sampai.",
+        ),
+        (
+            Refusal(ApiError.MESSAGE_NOT_EDITABLE, reason="it is queued"),
+            "Pesan tidak dapat diubah: statusnya antre.",
+        ),
+        (
+            Refusal(ApiError.MESSAGE_NOT_EDITABLE, reason="it is of the type sticker"),
+            "Pesan tidak dapat diubah: jenisnya stiker.",
+        ),
+        (
+            invalid("from", "it lies before `to`, by at most 31 days for each hour"),
+            "Permintaan tidak valid: from: harus sebelum `to`, paling banyak 31 hari untuk tiap jam.",
+        ),
         (Refusal(ApiError.NOT_FOUND, what="user"), "Pengguna tidak ditemukan."),
         (too_large("request body", 1024 * 1024), "Ukuran isi permintaan melebihi batas 1 MB."),
         (
@@ -248,6 +267,8 @@ def test_what_a_customer_wrote_is_repeated_as_it_is() -> None:
     assert "berstatus it is empty;" in str(envelope(refusal, language="id")["message"])
 
 
-def test_the_fields_of_a_refusal_stay_english() -> None:
-    fields = {"fields": [{"path": "name", "reason": "it is empty"}]}
-    assert envelope(invalid("name", "it is empty"), language="id")["details"] == fields
+@pytest.mark.parametrize("reason", ["it is empty", Phrase("it is empty", "kosong")])
+def test_the_fields_of_a_refusal_are_told_in_the_language_of_its_message(reason: str | Phrase) -> None:
+    told = {language: envelope(invalid("name", reason), language=language)["details"] for language in ("en", "id")}
+    assert told["en"] == {"fields": [{"path": "name", "reason": "it is empty"}]}
+    assert told["id"] == {"fields": [{"path": "name", "reason": "kosong"}]}

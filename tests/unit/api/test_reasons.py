@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from libs.contracts.events import SessionStatus as S
+from services.api.sentences import Phrase
 from services.api.sessions.reasons import REASONS, UNREACHED, why
 from tests.unit.api.builders import seen
 
@@ -35,17 +36,16 @@ from tests.unit.api.builders import seen
     ],
 )
 def test_a_reason_is_a_sentence(reason: str, cause: str | None, english: str, indonesian: str) -> None:
-    state = seen(S.STARTING, reason=reason, cause=cause).state
-    assert (why(state, "en"), why(state, "id")) == (english, indonesian)
+    assert why(seen(S.STARTING, reason=reason, cause=cause).state) == Phrase(english, indonesian)
 
 
 def test_no_reason_is_none() -> None:
-    assert why(None, "en") is None
-    assert why(seen(S.CONNECTED).state, "en") is None
+    assert why(None) is None
+    assert why(seen(S.CONNECTED).state) is None
 
 
 @pytest.mark.parametrize("said", [*REASONS.values(), *UNREACHED.values()])
-def test_every_sentence_is_in_both_languages_and_stands_within_another(said: tuple[str, str]) -> None:
-    assert all(said)
-    assert said[0] != said[1]
-    assert not any(each.endswith(".") for each in said)
+def test_every_sentence_is_in_both_languages_and_stands_within_another(said: Phrase) -> None:
+    assert all(said.both)
+    assert said.en != said.id
+    assert not any(each.endswith(".") for each in said.both)

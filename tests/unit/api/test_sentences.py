@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from libs.contracts.errors import ApiError
-from services.api.errors import language_for
-from services.api.sentences import SENTENCES, language_of, sentence
+from services.api.languages import language_for, language_of
+from services.api.sentences import SENTENCES, sentence
 
 
 @pytest.mark.parametrize("code", list(ApiError))

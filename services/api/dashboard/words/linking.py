@@ -24,11 +24,11 @@ _SAID: dict[str, tuple[str, str]] = {
     "js.link.banned": ("WhatsApp has banned this number: {reason}.", "WhatsApp memblokir nomor ini: {reason}."),
     "js.link.retry": ("Retry", "Coba lagi"),
     "js.link.again": ("Ask for a new code", "Minta kode baru"),
-    "js.link.unreached": UNREACHED_PLAIN,
+    "js.link.unreached": UNREACHED_PLAIN.both,
 }
 WORDS: dict[str, tuple[str, str]] = {
     **_SAID,
-    **{f"js.link.cause.{cause}": said for cause, said in UNREACHED.items()},
-    **{f"js.link.why.{reason}": said for reason, said in REASONS.items()},
+    **{f"js.link.cause.{cause}": said.both for cause, said in UNREACHED.items()},
+    **{f"js.link.why.{reason}": said.both for reason, said in REASONS.items()},
 }
 """The causes and reasons are those that the API tells: a frame names them by their codes."""
