@@ -23,6 +23,9 @@ _SAME = (
     | {"\uff08": "(", "\uff09": ")", "\uff3b": "[", "\uff3d": "]", "\uff0e": ".", "\uff20": "@", "\uff1a": ":"}
 )
 
+_APOSTROPHES = " '\u2018\u2019\u02bc\uff07"
+_QUOTES = (('"', '"'), ("\u201c", "\u201d"), ("\u201e", "\u201c"), ("\uff02", "\uff02"))
+
 _GROUP = re.compile(r"[0-9]+")
 _ALLOWED = re.compile(r"[ ()\[\].-]*\+?[ ()\[\].0-9-]*")
 _SHORTENED = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]*)?[eE][+-]?[0-9]+")
@@ -72,9 +75,18 @@ class Written(msgspec.Struct, frozen=True, kw_only=True):
 def in_plain_characters(text: str) -> str:
     """The text without what nobody sees, with ASCII digits, plain spaces, and one character for each kind of dash.
 
-    WhatsApp Web itself puts marks of direction around the numbers that are copied from it.
+    WhatsApp Web itself puts marks of direction around the numbers that are copied from it, and spreadsheets put marks
+    around those that shall stay a text.
     """
-    return text.strip() if text.isascii() else "".join(map(_plain, text)).strip()
+    return _without_marks_of_text((text if text.isascii() else "".join(map(_plain, text))).strip())
+
+
+def _without_marks_of_text(text: str) -> str:
+    """Without quotes or `="..."` around it, and without the apostrophes before it that our own CSV export writes."""
+    text = text.strip(_APOSTROPHES)
+    quoted = text[1:] if text[:2] == '="' else text
+    is_quoted = len(quoted) > 1 and (quoted[0], quoted[-1]) in _QUOTES
+    return quoted[1:-1].strip(_APOSTROPHES) if is_quoted else text
 
 
 def _plain(character: str) -> str:

@@ -35,6 +35,7 @@ def test_digits_are_read_in_their_order() -> None:
     [
         pytest.param("\u202a+62 812-3456-789\u202c", "+628123456789", id="with marks"),
         pytest.param("\u0660\u0668\u0661\u0662\u0663\u0664\u0665", "0812345", id="in Arabic digits"),
+        pytest.param("'0812345", "0812345", id="as a spreadsheet keeps it"),
         pytest.param("", None, id="none"),
     ],
 )

@@ -11,6 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from libs.contracts.errors import ApiError
+from services.api.messages.exporting import cell
 from services.api.messages.phones import InvalidPhone, Recipient, as_it_stands, certain_recipient_of, recipient_of
 from services.api.sentences import sentence
 
@@ -71,6 +72,15 @@ from services.api.sentences import sentence
         pytest.param("6281234567890:99@hosted", "6281234567890", id="a hosted device of a person"),
         pytest.param("5215512345678@s.whatsapp.net", "5215512345678", id="a JID that the tables hold for impossible"),
         pytest.param("6281234567890@c.us", "6281234567890", id="the old form of a JID"),
+        pytest.param("'6281234567890", "6281234567890", id="a text of a spreadsheet, as our export writes it"),
+        pytest.param(" '+62 812-3456-7890 ", "6281234567890", id="the same in groups"),
+        pytest.param("\u20190812 3456 7890", "6281234567890", id="with the apostrophe that is typed for it"),
+        pytest.param("'6281234567890@s.whatsapp.net", "6281234567890", id="a JID behind an apostrophe"),
+        pytest.param('"6281234567890"', "6281234567890", id="quoted, as a CSV file may hold it"),
+        pytest.param("'6281234567890'", "6281234567890", id="in single quotes"),
+        pytest.param('"\'6281234567890"', "6281234567890", id="both"),
+        pytest.param("\u201c0812 3456 7890\u201d", "6281234567890", id="in the quotes that are typed for them"),
+        pytest.param('="6281234567890"', "6281234567890", id="a formula that is a text"),
     ],
 )
 def test_a_phone_number_in_any_usual_spelling_is_understood(written: str, digits: str) -> None:
@@ -131,6 +141,12 @@ def test_an_address_has_one_form(written: str, jid: str) -> None:
         pytest.param("+45 (0) 12345678", "a 0 stands behind", id="a 0 where no number has one"),
         pytest.param("5215512345678", "too long for its country", id="a Mexican account as it is named"),
         pytest.param("081", "too short", id="too short"),
+        pytest.param("'", "empty", id="a lone apostrophe"),
+        pytest.param('""', "empty", id="quotes around nothing"),
+        pytest.param("=6281234567890", "only digits", id="a formula that is a number"),
+        pytest.param('"6281234567890', "only digits", id="a quote that is not closed"),
+        pytest.param("62812'34567890", "only digits", id="an apostrophe within"),
+        pytest.param("'6281200009002.0", "decimal number", id="a float behind an apostrophe"),
         pytest.param("62812345", "too short for its country", id="too short for Indonesia"),
         pytest.param("6281234567890123", "too long", id="16 digits"),
         pytest.param("1415555012345", "too long for its country", id="too long for the United States"),
@@ -284,6 +300,8 @@ NUMBERS = ["6281234567890", "62812345678901"] + [
 ]
 UNSEEN = st.text("\u200b\u200e\u200f\u202a\u202c\u2066\u2069\ufeff\u00ad\ufe0f", max_size=2)
 SEPARATORS = st.sampled_from([" ", "-", "\u00a0", "\u2011", " - ", ") (", "\u2009", "\uff0d"])
+KEPT_AS_TEXT = st.sampled_from(["{}", "'{}", "\u2019{}", "'{}'", '"{}"', '"\'{}"', "\u201c{}\u201d", '="{}"'])
+"""What spreadsheets and their files put around a number that shall stay as it is."""
 ZEROS = st.sampled_from(["0", "\u0660", "\u06f0", "\u0966", "\uff10", "\U0001d7ce"])
 """The 0 of several scripts: the other nine follow it."""
 
@@ -304,7 +322,7 @@ def spellings(draw: st.DrawFn) -> tuple[str, str]:
     parts = [chr(zero + int(each)) if each in "0123456789" else each for each in written]
     for _ in range(draw(st.integers(0, 4))):
         parts.insert(draw(st.integers(1, len(parts))), draw(SEPARATORS))
-    return number, draw(UNSEEN) + draw(UNSEEN).join(parts) + draw(UNSEEN)
+    return number, draw(UNSEEN) + draw(KEPT_AS_TEXT).format(draw(UNSEEN).join(parts)) + draw(UNSEEN)
 
 
 @given(spellings())
@@ -315,6 +333,13 @@ def test_every_spelling_of_a_number_that_is_accepted_gives_that_number(spelling:
         assert isinstance(answer, Recipient), answer
     if isinstance(answer, Recipient):
         assert answer.display == number
+
+
+@given(spellings())
+def test_what_the_export_writes_of_a_number_is_read_as_that_number(spelling: tuple[str, str]) -> None:
+    _, written = spelling
+    if len(written) < 60:
+        assert recipient_of(cell(written)) == recipient_of(written)
 
 
 ABROAD = ["JP", "KR", "VN", "HK", "MO", "KH", "LA", "CN", "BD", "TW"]
@@ -346,7 +371,9 @@ def test_a_bare_number_of_another_country_is_taken_for_a_mobile_only_where_that_
     assert isinstance(certain, InvalidPhone) if is_mobile else certain == answer
 
 
-@given(st.text("0123456789+-. ()xeE,;:\u200b\u0661\uff12", max_size=40), st.sampled_from(["62", "44", "1", "39", "7"]))
+@given(
+    st.text("0123456789+-. ()xeE,;:'\"=\u200b\u0661\uff12", max_size=40), st.sampled_from(["62", "44", "1", "39", "7"])
+)
 @example("6281200009002.0", "62")
 @example("+54 11 15 1234 5678", "62")
 @example("+1 1 415 555 0123", "62")
