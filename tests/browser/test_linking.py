@@ -6,13 +6,13 @@ import asyncio
 import re
 
 import pytest
-from playwright.async_api import BrowserContext, Locator, Page, Route, expect
+from playwright.async_api import BrowserContext, Locator, Page, Route, WebSocketRoute, expect
 
 from tests.browser.people import DEVICES, Person, has_told, visit
 from tests.browser.test_devices import card
 from tests.browser.test_pages import DESK, PHONE, faults
 from tests.browser.test_passkey import asked
-from tests.e2e.handsets import Network, qr_code
+from tests.e2e.handsets import Network, in_status, qr_code
 from tests.e2e.wire import BASE
 
 pytestmark = [pytest.mark.needs_browser, pytest.mark.needs_go]
@@ -130,6 +130,33 @@ async def test_retry_asks_again_and_reaches_the_code(signed_in: Page, context: B
     await stands_at(dialog, "code")
     await expect(dialog.get_by_role("img", name="QR code")).to_be_visible()
     await expect(dialog.get_by_role("button", name="Retry")).to_be_hidden()
+
+
+async def test_after_a_gap_in_the_stream_the_dialog_asks_how_far_the_link_is(
+    signed_in: Page, person: Person, network: Network, context: BrowserContext
+) -> None:
+    silent = asyncio.Queue[WebSocketRoute]()
+
+    def silent_once(stream: WebSocketRoute) -> None:
+        if silent.empty():
+            silent.put_nowait(stream)
+        else:
+            stream.connect_to_server()
+
+    await context.route_web_socket(STREAM, silent_once)
+    session = await opened(signed_in, person, "Gap")
+    dialog = signed_in.get_by_role("dialog", name="Link: Gap")
+    await stands_at(dialog, "code")
+    async with person.api() as http:
+        await network.phones.scan(await network.person(), await code_of(person, session))
+        await in_status(http, session, "CONNECTED")
+    await stands_at(dialog, "code")
+    stream = silent.get_nowait()
+    silent.put_nowait(stream)
+    stream.send('{"type":"ping","cursor":"1f2e3d-7"}')  # a cursor of another log: the server answers it with a gap
+    await stream.close(code=1012)
+    await has_told(signed_in, "The device is connected")
+    await expect(dialog).to_be_hidden()
 
 
 async def test_a_failure_that_was_asked_for_before_does_not_take_the_codes_place(

@@ -49,17 +49,23 @@ const ACTS = {
   "session.banned": ended,
 };
 
+// A gap may hold the end of the link: what is shown stays until the answer.
 document.addEventListener("live-frame", ({ detail: frame }) => {
+  if (session && frame.type === "gap") return look(), passkey();
   if (!session || frame.sessionId !== session.id) return;
   const act = ACTS[frame.type];
   if (act && frame.type !== "session.pair_code") heard += 1;
   act?.(frame.data);
 });
 
-async function ask() {
+function ask() {
+  reaching();
+  look();
+}
+
+async function look() {
   const asked = session;
   const before = (heard += 1);
-  reaching();
   try {
     const { data } = await call("GET", `${api}/sessions/${session.id}/qr?wait=20`);
     if (asked === session && heard === before) await show(data);
