@@ -8,6 +8,7 @@ anything else            500 INTERNAL, logged with its request id
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
@@ -34,6 +35,7 @@ from services.api.taken import BODY, Taken, taken_by
 
 RETRY_AFTER_S = "2"
 MOST_REASON = 300
+MEGABYTE = 1024 * 1024
 CLIENT_GONE = "merpati.client_gone"
 """In a scope whose client has gone away: nobody reads the answer."""
 CLOSED_BY_CLIENT = 499
@@ -176,13 +178,17 @@ def body_limit(request: Request[Any, Any, Any]) -> int:
     return limit if isinstance(limit, int) else int(request.app.state.edge.settings.body_bytes)
 
 
-def too_large(what: str, limit_bytes: int) -> Refusal:
-    """413, naming the limit."""
+def too_large(what: str, limit_bytes: int, *, size_bytes: int | None = None) -> Refusal:
+    """413, naming the limit, and the size where it is known."""
+    limit = f"{limit_bytes / 1024:g} KB" if limit_bytes < MEGABYTE else f"{limit_bytes / MEGABYTE:g} MB"
+    if size_bytes is None:
+        return Refusal(ApiError.PAYLOAD_TOO_LARGE, details={"limitBytes": limit_bytes}, what=what, limit=limit)
+    size = f"{math.ceil(size_bytes / MEGABYTE * 10) / 10:g}"  # rounded up, it is not shown as the limit itself
     return Refusal(
         ApiError.PAYLOAD_TOO_LARGE,
-        details={"limitBytes": limit_bytes},
+        details={"limitBytes": limit_bytes, "sizeBytes": size_bytes},
         what=what,
-        limit=f"{limit_bytes / 1024:g} KB" if limit_bytes < 1024 * 1024 else f"{limit_bytes / 1024 / 1024:g} MB",
+        limit=Phrase(f"{limit}; it has {size} MB", f"{limit}; ukurannya {size.replace('.', ',')} MB"),
     )
 
 

@@ -159,7 +159,6 @@ OF_MEDIA: dict[str, str] = {
         "harus salah satu dari `text`, `image`, `document`, `audio`, dan `video`"
     ),
     "a file is an image, document, audio or video": "berkas harus `image`, `document`, `audio`, atau `video`",
-    "incoming media": "media masuk",
 }
 
 OF_MESSAGES: dict[str, str] = {
@@ -273,6 +272,11 @@ THINGS: dict[str, str] = {
     "user": "pengguna",
     "webhook": "webhook",
     "webhook or delivery": "webhook atau kiriman",
+    "file": "berkas",
+    "form besides its file": "formulir di luar berkasnya",
+    "medium within JSON (larger ones go as multipart/form-data)": (
+        "media dalam JSON (yang lebih besar dikirim sebagai multipart/form-data)"
+    ),
     "image": "gambar",
     "document": "dokumen",
     "video": "video",

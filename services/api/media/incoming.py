@@ -56,7 +56,7 @@ async def _downloaded(edge: Edge, row: MessageRow, media_id: str) -> StoredMediu
         return found
     most = edge.settings.document_bytes
     if row.media_bytes is not None and row.media_bytes > most:
-        raise too_large("medium", most)
+        raise too_large("medium", most, size_bytes=row.media_bytes)
     ask = FetchMedia(
         session_id=row.session_id,
         customer_id=row.customer_id,

@@ -8,13 +8,14 @@ from typing import TypeVar
 
 import nats.errors
 
-from libs.contracts.calls import AnyAsk, AnyAskAnswer, AskFailed, Change, CheckNumbers
+from libs.contracts.calls import AnyAsk, AnyAskAnswer, AskFailed, Change, CheckNumbers, FetchMedia
 from libs.contracts.errors import ApiError
 from libs.contracts.ids import session_call_subject, shard_of
 from libs.contracts.records import SessionRecord
 from libs.runtime import logs
 from services.api.context import Edge
-from services.api.errors import Refusal
+from services.api.errors import Refusal, too_large
+from services.api.sentences import Phrase
 from services.api.sessions.reasons import unreached
 
 A = TypeVar("A")
@@ -77,6 +78,10 @@ def _unclear(ask: AnyAsk, reason: str) -> Refusal:
     return Refusal(ApiError.NOT_CONFIRMED, reason=reason) if isinstance(ask, Change) else _unreachable(reason)
 
 
+def _too_large_here() -> Refusal:
+    return Refusal(ApiError.PAYLOAD_TOO_LARGE, what="medium", limit=Phrase("this deployment", "instalasi ini"))
+
+
 def _refusal_of(ask: AnyAsk, failed: AskFailed) -> Refusal:
     reason = failed.detail.rstrip(".")
     match failed.code:
@@ -94,7 +99,7 @@ def _refusal_of(ask: AnyAsk, failed: AskFailed) -> Refusal:
         case "NOT_POSSIBLE":
             return Refusal(ApiError.NOT_POSSIBLE, reason=reason)
         case "TOO_LARGE":
-            return Refusal(ApiError.PAYLOAD_TOO_LARGE, what="medium", limit="incoming media")
+            return too_large("medium", ask.most_bytes) if isinstance(ask, FetchMedia) else _too_large_here()
         case "GONE":
             return Refusal(ApiError.MEDIA_GONE)
         case "TIMEOUT" | "INTERRUPTED":

@@ -15,6 +15,7 @@ from libs.contracts.calls import AskFailed, FetchMedia, MediaFetched
 from libs.contracts.content import Image
 from libs.contracts.ids import incoming_media_id, new_message_id
 from libs.runtime.mongo import to_document
+from services.api.errors import MEGABYTE
 from tests.integration.api.commands import only_send
 from tests.integration.api.edges import Site, refused
 from tests.integration.api.messages import AT, PNG, message_row, send
@@ -106,6 +107,36 @@ async def test_a_medium_that_cannot_be_downloaded_says_why(
 ) -> None:
     async with owner(streams, AskFailed(code=code, detail="No.")):
         refused(await site.call("GET", f"/media/{media_id}"), status, error)
+
+
+LARGE = 100 * MEGABYTE
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", "The medium is larger than the limit of 100 MB; it has 131.5 MB."),
+        ("id", "Ukuran media melebihi batas 100 MB; ukurannya 131,5 MB."),
+    ],
+)
+async def test_a_medium_that_is_larger_than_what_is_taken_tells_its_size_and_the_limit(
+    site: Site, media_id: str, rows: Any, language: str, said: str
+) -> None:
+    size = int(131.5 * MEGABYTE)
+    await rows.messages.update_one({"messageId": media_id.removeprefix("in_")}, {"$set": {"mediaBytes": size}})
+    answer = await site.call("GET", f"/media/{media_id}", headers={"Accept-Language": language})
+    told = refused(answer, 413, "PAYLOAD_TOO_LARGE")
+    assert told["message"] == said
+    assert told["details"] == {"limitBytes": LARGE, "sizeBytes": size}
+
+
+async def test_a_medium_that_turns_out_larger_than_what_is_taken_tells_the_limit(
+    site: Site, media_id: str, streams: str
+) -> None:
+    async with owner(streams, AskFailed(code="TOO_LARGE", detail="No.")):
+        told = refused(await site.call("GET", f"/media/{media_id}"), 413, "PAYLOAD_TOO_LARGE")
+    assert told["message"] == "The medium is larger than the limit of 100 MB."
+    assert told["details"] == {"limitBytes": LARGE}
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,8 @@ ARGUMENTS = {
     "_field": 1,
 }
 """Which argument of these calls is a reason."""
+THINGS = ("too_large",)
+"""Calls whose first argument is the thing that is meant."""
 RULES = (
     "name_fault",
     "fault_of",
@@ -124,6 +126,8 @@ def _of_node(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
         case ast.Call(func=ast.Name(id=name), args=args, keywords=keywords):
             if name in ARGUMENTS and len(args) > ARGUMENTS[name]:
                 yield "reason", args[ARGUMENTS[name]]
+            if name in THINGS and args:
+                yield "what", args[0]
             yield from ((each.arg, each.value) for each in keywords if each.arg in ("reason", "what"))
         case ast.Dict(keys=keys, values=values) if any(_is_text(key, "path") for key in keys):
             named = zip(keys, values, strict=True)

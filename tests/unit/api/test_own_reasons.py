@@ -54,6 +54,7 @@ PASSED_ON = {
     "found.reason",
     "found.said",
     "grant.reason",
+    "large.what",
     "inline.reason",
     "kind",
     "next((fault for fault in faults.values() if fault), 'it has no address')",
