@@ -137,10 +137,32 @@ OF_WEBHOOKS: dict[str, str] = {
         "sertifikatnya tidak dipercaya, atau tidak memakai TLS sebagaimana mestinya"
     ),
     "the endpoint cannot be reached": "alamat tujuan tidak dapat dijangkau",
+    "the endpoint cannot be reached: {reason}": "alamat tujuan tidak dapat dijangkau: {}",
     "the connection was lost": "koneksi terputus",
     "the endpoint does not speak HTTP as it should": "alamat tujuan tidak memakai HTTP sebagaimana mestinya",
 }
 """What is stored of attempts to deliver a webhook."""
+
+OF_CONNECTIONS: dict[str, str] = {
+    "it refused the connection": "koneksi ditolak",
+    "it broke the connection off": "koneksi diputus",
+    "there is no way to its network": "tidak ada rute ke jaringannya",
+    "it did not answer the connection": "koneksi tidak dijawab",
+    "it does not speak TLS as it should": "tidak memakai TLS sebagaimana mestinya",
+    "its certificate is not trusted": "sertifikatnya tidak dipercaya",
+    "its certificate is not valid yet": "sertifikatnya belum berlaku",
+    "its certificate has expired": "sertifikatnya sudah kedaluwarsa",
+    "its certificate is self-signed": "sertifikatnya ditandatangani sendiri",
+    "its certificate is signed by an authority that is not known here": (
+        "sertifikatnya ditandatangani otoritas yang tidak dikenal di sini"
+    ),
+    "its certificate is signed by an authority that is not known here, or it does not send the ones between": (
+        "sertifikatnya ditandatangani otoritas yang tidak dikenal di sini, atau sertifikat perantaranya tidak dikirim"
+    ),
+    "its certificate is for another host": "sertifikatnya untuk host lain",
+    "its certificate is for another address": "sertifikatnya untuk alamat lain",
+}
+"""Why no connection was made (`libs/runtime/unreached.py`)."""
 
 INDONESIAN: dict[str, str] = {
     **DECODER_REASONS,
@@ -149,6 +171,7 @@ INDONESIAN: dict[str, str] = {
     **OF_OWNERS,
     **OF_CONTENT,
     **OF_WEBHOOKS,
+    **OF_CONNECTIONS,
 }
 """By the English words without the full stop."""
 

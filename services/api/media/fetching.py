@@ -16,6 +16,7 @@ import httpx
 import msgspec
 
 from libs.runtime.targets import TargetRefused, addresses_of
+from libs.runtime.unreached import why_unreached
 from services.api.media.dispositions import file_name_in
 
 MOST_REDIRECTS = 3
@@ -72,8 +73,10 @@ class Fetcher:
                     yield source
         except TimeoutError as error:
             raise NotFetched(f"it took longer than {within_s:g} s") from error
+        except httpcore.ConnectTimeout as error:
+            raise NotFetched(f"no connection was made within {CONNECT_S:g} s") from error
         except (httpcore.TimeoutException, httpcore.NetworkError) as error:
-            raise NotFetched("the server cannot be reached, or the connection was lost") from error
+            raise _unreached(error) from error
         except (httpcore.ProtocolError, httpcore.UnsupportedProtocol) as error:
             raise NotFetched("the server does not speak HTTP as it should") from error
 
@@ -88,6 +91,13 @@ class Fetcher:
                     return
             target = parsed(_joined(target, headers[b"location"]))
         raise NotFetched(f"it redirects more than {MOST_REDIRECTS} times")
+
+
+def _unreached(error: Exception) -> NotFetched:
+    reason = why_unreached(error)
+    if reason is None:
+        return NotFetched("the server cannot be reached, or the connection was lost")
+    return NotFetched(f"the server cannot be reached: {reason}")
 
 
 @functools.cache

@@ -17,6 +17,7 @@ from yarl import URL
 from libs.contracts.webhooks import WebhookAttempt
 from libs.runtime import logs
 from libs.runtime.targets import TargetRefused, addresses_of, fault_of_address, fault_of_host
+from libs.runtime.unreached import why_unreached
 from services.status.webhooks.schedule import Outcome
 
 CONNECT_S = 5.0
@@ -85,6 +86,8 @@ class Poster:
                 return status, _fault_of(status), text, _retry_after_s(response)
         except TargetRefused as error:
             return None, f"the address is refused: {error.reason}", "", None
+        except aiohttp.ConnectionTimeoutError:
+            return None, f"no connection was made within {CONNECT_S:g} s", "", None
         except TimeoutError:
             return status, f"the endpoint took longer than {self._within_s:g} s", "", None
         except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -130,8 +133,11 @@ class _GuardedResolver(AbstractResolver):
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
         """The addresses. Raises TargetRefused, OSError."""
-        async with asyncio.timeout(CONNECT_S):
-            addresses = await addresses_of(host, port, private=self._private)
+        try:
+            async with asyncio.timeout(CONNECT_S):
+                addresses = await addresses_of(host, port, private=self._private)
+        except TimeoutError as error:
+            raise socket.gaierror(socket.EAI_AGAIN, "the name servers do not answer") from error
         return [
             ResolveResult(
                 hostname=host,
@@ -176,12 +182,13 @@ def _retry_after_s(response: aiohttp.ClientResponse) -> float | None:
 def _sentence_of(error: Exception) -> str:
     """Without details of our side: customers read it."""
     match error:
-        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError() | ssl.SSLError():
-            return "its certificate is not trusted, or it does not speak TLS as it should"
+        case aiohttp.ClientConnectorDNSError(os_error=socket.gaierror(errno=socket.EAI_AGAIN)):
+            return "the name of its host could not be looked up"
         case aiohttp.ClientConnectorDNSError() | socket.gaierror():
             return "its host is not known"
-        case aiohttp.ClientConnectorError():
-            return "the endpoint cannot be reached"
+        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorError() | ssl.SSLError():
+            reason = why_unreached(error)
+            return "the endpoint cannot be reached" if reason is None else f"the endpoint cannot be reached: {reason}"
         case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError() | ConnectionError():
             return "the connection was lost"
         case aiohttp.ClientPayloadError() | aiohttp.ClientResponseError():

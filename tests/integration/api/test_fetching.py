@@ -167,7 +167,7 @@ async def test_nobody_and_nothing_are_told_apart_from_a_refusal(
 ) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        with pytest.raises(NotFetched, match="cannot be reached"):
+        with pytest.raises(NotFetched, match="the server cannot be reached: it refused the connection"):
             await fetched(fetcher, f"http://127.0.0.1:{unused.getsockname()[1]}/")
 
     def nobody_knows(*_: Any, **__: Any) -> Any:

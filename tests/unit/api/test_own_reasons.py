@@ -12,6 +12,7 @@ from msgspec import Meta
 
 from libs.contracts.errors import ApiError
 from libs.runtime.targets import PRIVATE
+from libs.runtime.unreached import CERTIFICATE, CERTIFICATES, NO_TLS, SOCKETS
 from services.api.errors import Refusal, envelope, invalid, refusal_of, too_large
 from services.api.own_reasons import THINGS
 from services.api.sentences import Phrase
@@ -95,6 +96,14 @@ def test_every_detail_of_the_other_services_is_known_in_indonesian() -> None:
     found = {each.words for each in details() if each.words is not None} - {"{} (code {})."}
     assert {words for words in found if in_indonesian(sample := words.replace("{}", "7")) == sample} == set()
     assert len(found) > 20
+
+
+@pytest.mark.parametrize("said", {*SOCKETS.values(), *CERTIFICATES.values(), CERTIFICATE, NO_TLS})
+def test_why_no_connection_was_made_is_known_in_indonesian(said: str) -> None:
+    for reason in (said, f"the endpoint cannot be reached: {said}"):
+        assert in_indonesian(reason) != reason
+    fetching = f"it could not be fetched: the server cannot be reached: {said}"
+    assert in_indonesian(fetching) == f"tidak dapat diambil: server tidak terjangkau: {in_indonesian(said)}"
 
 
 def test_why_a_content_cannot_be_sent_is_known_in_indonesian() -> None:

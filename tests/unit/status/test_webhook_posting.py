@@ -5,12 +5,21 @@ from __future__ import annotations
 import asyncio
 import gzip
 import socket
+import ssl
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
+from services.status.webhooks import posting
 from services.status.webhooks.posting import RESPONSE_BYTES, Poster
 from tests.receiver import Receiver, Request, receiver, refusing
 
@@ -197,7 +206,44 @@ async def test_nobody_who_listens_is_an_outcome(poster: Poster) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         outcome = await poster.post(f"http://127.0.0.1:{free.getsockname()[1]}/", {}, b"{}")
-    assert outcome.attempt.error == "the endpoint cannot be reached"
+    assert outcome.attempt.error == "the endpoint cannot be reached: it refused the connection"
+
+
+async def test_a_certificate_that_is_not_believed_is_told_as_what_it_is(poster: Poster, tmp_path: Path) -> None:
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(self_signed(tmp_path))
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=tls)
+    async with server:
+        outcome = await poster.post(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/", {}, b"{}")
+    assert outcome.attempt.error == "the endpoint cannot be reached: its certificate is self-signed"
+
+
+async def test_an_endpoint_without_tls_is_told_as_one(endpoint: Receiver, poster: Poster) -> None:
+    outcome = await poster.post(endpoint.url().replace("http:", "https:"), {}, b"{}")
+    assert outcome.attempt.error == "the endpoint cannot be reached: it does not speak TLS as it should"
+
+
+def self_signed(folder: Path) -> Path:
+    """A key and its own certificate, in one file."""
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a.test")])
+    at = datetime.now(UTC)
+    made = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), at, at + timedelta(1))
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    file = folder / "certificate.pem"
+    file.write_bytes(pem + made.sign(key, SHA256()).public_bytes(Encoding.PEM))
+    return file
+
+
+async def test_a_name_that_nobody_looks_up_in_time_is_an_outcome(
+    poster: Poster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(*_: Any, **__: Any) -> Any:
+        await asyncio.sleep(3_600)
+
+    monkeypatch.setattr(posting, "CONNECT_S", 0.1)
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", never)
+    outcome = await poster.post("http://slow.invalid/", {}, b"{}")
+    assert outcome.attempt.error == "the name of its host could not be looked up"
 
 
 async def test_a_host_that_nobody_knows_is_an_outcome(poster: Poster, monkeypatch: pytest.MonkeyPatch) -> None:
