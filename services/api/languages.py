@@ -7,6 +7,7 @@ from typing import NewType
 
 from services.api.requests import wanted_language
 from services.api.sentences import LANGUAGES, Phrase
+from services.api.translations import in_indonesian
 
 ENGLISH_ONLY = re.compile(r"/(?:api/)?whatsapp(?:/|$)")
 """W matches the sentences of these paths, so they are English whatever the browser prefers."""
@@ -22,6 +23,11 @@ def localized(phrase: Phrase, **values: Phrase | str | int) -> Localized:
     return Localized(said.in_language(language_here()))
 
 
+def localized_reason(reason: str) -> Localized:
+    """What is stored in English, in the language of the answer to the request at hand where it is known in it."""
+    return Localized(reason if language_here() == "en" else in_indonesian(reason))
+
+
 def language_here() -> str:
     """The language of the answer to the request at hand."""
     path, accept_language = wanted_language()
@@ -29,7 +35,10 @@ def language_here() -> str:
 
 
 def language_for(path: str, accept_language: str) -> str:
-    """The language of the answer at this path."""
+    """The language of the answer at this path: a page's own, `/id/dashboard/...`, else the one that is asked for."""
+    first = path.split("/", 2)[1] if path.startswith("/") else ""
+    if first in LANGUAGES:
+        return first
     return "en" if ENGLISH_ONLY.match(path) else language_of(accept_language)
 
 

@@ -9,7 +9,9 @@ from msgspec import UNSET, UnsetType
 
 from libs.contracts.records import ChatRow, MessageRow
 from services.api.chats.views import shown_address
+from services.api.languages import Localized, localized, localized_reason
 from services.api.messages.store_messages import FOR_SCHEDULE
+from services.api.sentences import phrase_of_term
 from services.api.times import Time, iso
 
 PENDING, QUEUED, SENT, FAILED = "PENDING", "QUEUED", "SENT", "FAILED"
@@ -35,7 +37,7 @@ class AdminMessage(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     created_at: Time
     updated_at: Time
     sent_at: Time | UnsetType = UNSET
-    error_message: str | UnsetType = UNSET
+    error_message: Localized | UnsetType = UNSET
 
 
 class AdminChat(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -71,8 +73,13 @@ def admin_message(row: MessageRow) -> AdminMessage:
         created_at=iso(row.created_at),
         updated_at=iso(_moved_at(row)),
         sent_at=UNSET if row.sent_at is None else iso(row.sent_at),
-        error_message=(row.detail or row.code or row.status) if is_failed else UNSET,
+        error_message=_error_of(row) if is_failed else UNSET,
     )
+
+
+def _error_of(row: MessageRow) -> Localized:
+    reason = row.detail or row.code
+    return localized_reason(reason) if reason else localized(phrase_of_term(row.status))
 
 
 def _moved_at(row: MessageRow) -> datetime:

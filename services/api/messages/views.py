@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from litestar.params import PathParameter
 
 from libs.contracts.records import MessageRow
-from libs.contracts.updates import MessageView
-from services.api.languages import Localized, localized
+from libs.contracts.updates import MessageError, MessageView
+from services.api.languages import Localized, localized, localized_reason
 from services.api.messages import store_messages
 from services.api.sentences import Phrase
 from services.api.times import Time
@@ -67,6 +67,15 @@ class MessageList(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     success: bool = True
 
 
+def message_object(shown: dict[str, Any]) -> MessageObject:
+    """The message object, its error told in the language of the answer."""
+    view = msgspec.convert(shown, MessageObject)
+    if view.error is None:
+        return view
+    error = MessageError(code=view.error.code, message=localized_reason(view.error.message))
+    return msgspec.structs.replace(view, error=error)
+
+
 def answer_with(row: MessageRow, message: Phrase) -> MessageAnswer:
     """The message as it stands, with a sentence."""
-    return MessageAnswer(data=msgspec.convert(store_messages.shown(row), MessageObject), message=localized(message))
+    return MessageAnswer(data=message_object(store_messages.shown(row)), message=localized(message))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import msgspec
 from litestar import Request, Response, Router, get, post
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, JSONBody, QueryParameter
@@ -23,7 +22,7 @@ from services.api.messages.finding import message_for, row_of_command
 from services.api.messages.new_messages import AnyNewMessage
 from services.api.messages.sending import Accepted, Draft, accept, check_session, command_of
 from services.api.messages.store_messages import Wanted
-from services.api.messages.views import MessageAnswer, MessageList, MessageObject, MessageRef, Paging, SendAnswer
+from services.api.messages.views import MessageAnswer, MessageList, MessageRef, Paging, SendAnswer, message_object
 from services.api.routes import actions
 from services.api.times import iso
 
@@ -64,7 +63,7 @@ def _send_answer(edge: Edge, draft: Draft, accepted: Accepted) -> SendAnswer:
         status=accepted.status,
         timestamp=iso(accepted.accepted_at),
         message=localized(confirmations.MESSAGE_IN[accepted.status]),
-        data=msgspec.convert(shown, MessageObject),
+        data=message_object(shown),
     )
 
 
@@ -83,7 +82,7 @@ async def list_messages(
         page = await store_messages.messages_newest_first(edge.database, wanted, after=cursor or None, limit=limit)
     except ValueError as error:
         raise invalid("cursor", "it is not a cursor of this list") from error
-    shown = [msgspec.convert(store_messages.shown(row), MessageObject) for row in page.rows]
+    shown = [message_object(store_messages.shown(row)) for row in page.rows]
     paging = Paging(limit=limit, next=page.next, has_more=page.next is not None)
     return MessageList(messages=shown, data=shown, pagination=paging)
 
@@ -95,7 +94,7 @@ async def get_message(
     """One message with everything that became of it; known from the moment it was accepted."""
     caller.require("read")
     row = await message_for(edge, caller, message_id)
-    return MessageAnswer(data=msgspec.convert(store_messages.shown_with_history(row), MessageObject))
+    return MessageAnswer(data=message_object(store_messages.shown_with_history(row)))
 
 
 PLACE = "/api/customer/whatsapp"

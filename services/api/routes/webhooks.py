@@ -35,6 +35,7 @@ from services.api.webhooks.views import (
     WebhookTestResult,
     delivery_detail,
     delivery_object,
+    reason_shown,
     stored_id,
     webhook_object,
 )
@@ -115,7 +116,7 @@ async def test_webhook(
     result = WebhookTestResult(
         delivered=is_delivered,
         status=tried.status,
-        error=tried.error,
+        error=reason_shown(tried.error),
         response=tried.response,
         duration_ms=tried.duration_ms,
     )

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from libs.contracts.webhooks import WebhookAttempt, WebhookDelivery, is_working
-from services.api.languages import Localized
+from services.api.languages import Localized, localized_reason
 from services.api.messages.views import Paging
 from services.api.times import Time, iso, iso_or_none
 from services.api.webhooks.store_webhooks import Kept
@@ -39,7 +39,7 @@ class WebhookObject(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     failing_since: Time | None
     last_success_at: Time | None
     last_failure_at: Time | None
-    last_error: str | None
+    last_error: Localized | None
     previous_secret_until: Time | None
     """Until when requests are signed with the replaced secret too."""
     created_at: Time
@@ -87,7 +87,7 @@ class WebhookAttemptView(msgspec.Struct, frozen=True, kw_only=True, rename="came
     url: str
     duration_ms: int
     status: int | None
-    error: str | None
+    error: Localized | None
     response: str
     timestamp: int
     """`webhook-timestamp` of the request."""
@@ -138,7 +138,7 @@ class WebhookTestResult(msgspec.Struct, frozen=True, kw_only=True, rename="camel
 
     delivered: bool
     status: int | None
-    error: str | None
+    error: Localized | None
     response: str
     duration_ms: int
 
@@ -172,11 +172,16 @@ def webhook_object(kept: Kept) -> WebhookObject:
         failing_since=iso_or_none(failing_since),
         last_success_at=iso_or_none(health.last_success_at) if health is not None else None,
         last_failure_at=iso_or_none(health.last_failure_at) if health is not None else None,
-        last_error=health.last_error if health is not None else None,
+        last_error=reason_shown(health.last_error) if health is not None else None,
         previous_secret_until=iso_or_none(max(replaced, default=None)),
         created_at=iso(webhook.created_at),
         updated_at=iso(webhook.updated_at),
     )
+
+
+def reason_shown(reason: str | None) -> Localized | None:
+    """A reason of status, in the language of the answer."""
+    return None if reason is None else localized_reason(reason)
 
 
 def _failing_since(kept: Kept) -> datetime | None:
@@ -240,7 +245,7 @@ def _attempt_view(attempt: WebhookAttempt) -> WebhookAttemptView:
         url=attempt.url,
         duration_ms=attempt.duration_ms,
         status=attempt.status,
-        error=attempt.error,
+        error=reason_shown(attempt.error),
         response=attempt.response,
         timestamp=attempt.timestamp,
     )

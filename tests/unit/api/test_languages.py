@@ -16,16 +16,28 @@ import pytest
 
 import services.api
 from services.api import confirmations
-from services.api.languages import Localized, localized
+from services.api.languages import Localized, localized, localized_reason
+from services.api.messages import store_messages
+from services.api.messages.admin_messages import admin_message
+from services.api.messages.views import message_object
 from services.api.requests import begin_request
 from services.api.sentences import Phrase
 from services.api.sessions import participants
 from services.api.sessions.reasons import REASONS, UNREACHED
+from services.api.webhooks.views import reason_shown
+from tests.unit.api.test_admin_messages import row
 
 API = Path(__file__).parents[3] / "services/api"
 SOURCES = [
     path for path in sorted(API.rglob("*.py")) if "dashboard" not in path.parts and "description" not in path.parts
 ]
+
+
+@pytest.fixture(autouse=True)
+def no_request() -> Iterator[None]:
+    """The next test has no request at hand."""
+    yield
+    begin_request("")
 
 
 NAMED = [each for each in vars(confirmations).values() if isinstance(each, Phrase)]
@@ -108,3 +120,36 @@ def test_the_table_is_not_empty() -> None:
 def test_a_sentence_is_told_as_the_request_asks(path: str, accept_language: str, said: str) -> None:
     begin_request("", path=path, accept_language=accept_language)
     assert localized(confirmations.SIGN_INS_ENDED, ended=3) == said
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", "This number is not on WhatsApp."),
+        ("id", "Nomor ini tidak ada di WhatsApp."),
+    ],
+)
+def test_why_a_message_failed_is_told_as_the_request_asks(language: str, said: str) -> None:
+    begin_request("", path="/api/customer/whatsapp/messages", accept_language=language)
+    failed = row("failed", code="NOT_ON_WHATSAPP", detail="This number is not on WhatsApp.")
+    shown = message_object(store_messages.shown(failed))
+    assert shown.error is not None
+    assert (shown.error.code, shown.error.message) == ("NOT_ON_WHATSAPP", said)
+    assert admin_message(failed).error_message == said
+
+
+@pytest.mark.parametrize(("language", "said"), [("en", "cancelled"), ("id", "dibatalkan")])
+def test_a_message_that_gives_no_reason_tells_its_status(language: str, said: str) -> None:
+    begin_request("", path="/api/admin/messages", accept_language=language)
+    assert admin_message(row("cancelled")).error_message == said
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [("en", "the endpoint answered 500"), ("id", "alamat tujuan menjawab 500"), ("fr", "the endpoint answered 500")],
+)
+def test_why_a_delivery_failed_is_told_as_the_request_asks(language: str, said: str) -> None:
+    begin_request("", path="/api/customer/whatsapp/webhooks", accept_language=language)
+    assert reason_shown("the endpoint answered 500") == said
+    assert reason_shown(None) is None
+    assert localized_reason("something of a later version") == "something of a later version"

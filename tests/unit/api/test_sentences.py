@@ -60,6 +60,9 @@ def test_the_language_follows_the_header(header: str, language: str) -> None:
         ("/api/whatsapp/qr", "en"),
         ("/api/customer/whatsapp/sessions", "id"),
         ("/whatsapps", "id"),
+        ("/en/dashboard/whatsapp", "en"),
+        ("/id/dashboard/whatsapp", "id"),
+        ("", "id"),
     ],
 )
 def test_single_session_paths_stay_english(path: str, language: str) -> None:
