@@ -147,4 +147,8 @@ CUSTOMER_SUSPENDED = Phrase("Customer suspended", "Pelanggan ditangguhkan")
 CUSTOMER_RESUMED = Phrase("Customer resumed", "Pelanggan diaktifkan kembali")
 LETTER_REDRIVEN = Phrase("The message is on its way again", "Pesan sedang dalam perjalanan lagi")
 LETTERS_REDRIVEN = Phrase("{redriven} messages are on their way again", "{redriven} pesan sedang dalam perjalanan lagi")
+LETTERS_KEPT = Phrase(
+    "{redriven} messages are on their way again; {kept} stay, the first because {reason}",
+    "{redriven} pesan sedang dalam perjalanan lagi; {kept} tetap di sini, yang pertama karena {reason}",
+)
 LETTER_DROPPED = Phrase("The dead letter is gone", "Pesan mati telah dihapus")

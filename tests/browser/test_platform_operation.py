@@ -120,6 +120,7 @@ async def test_all_dead_letters_of_a_service_are_redriven_at_once(page: Page, br
     await go(page, administrator(browsed_stack), "/letters?service=sessions%2Fsimulator")
     await expect(page.locator("[data-letter]")).to_have_count(3)
     await page.get_by_role("button", name="Redrive those of sessions/simulator").click()
+    await has_told(page, "3 messages are on their way again")
     await expect(page.get_by_text("No dead letters")).to_be_visible()
 
 

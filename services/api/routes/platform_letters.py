@@ -21,6 +21,7 @@ from services.api.errors import Refusal
 from services.api.languages import Localized, localized
 from services.api.platform import letters
 from services.api.platform.letters import Letter, NotRedrivable
+from services.api.sentences import phrase_of
 from services.api.sessions.views import Done
 from services.api.times import Time, iso
 from services.api.web.paging import HIGHEST
@@ -152,14 +153,25 @@ async def redrive_dead_letters(
     """Put all of them back on their way, as many as 20 seconds allow; what is left can be asked for again."""
     edge.require_bus()
     service = data.service if data is not None else None
-    done = await _redriven_within(edge, service, ALL_WITHIN_S)
+    done, why_kept = await _redriven_within(edge, service, ALL_WITHIN_S)
     details = {"service": service, "redriven": done.redriven}
     await note(edge, operator, "dead_letter.redriven", None, details)
-    return RedrivenAnswer(data=done, message=localized(confirmations.LETTERS_REDRIVEN, redriven=done.redriven))
+    return RedrivenAnswer(data=done, message=_said_of(done, why_kept))
 
 
-async def _redriven_within(edge: Edge, service: str | None, within_s: float) -> Redriven:
-    """Those that are there now: one that fails again meanwhile has a higher sequence, and is not tried anew."""
+def _said_of(done: Redriven, why_kept: str | None) -> Localized:
+    if why_kept is None:
+        return localized(confirmations.LETTERS_REDRIVEN, redriven=done.redriven)
+    reason = phrase_of(why_kept)
+    return localized(confirmations.LETTERS_KEPT, redriven=done.redriven, kept=done.kept, reason=reason)
+
+
+async def _redriven_within(edge: Edge, service: str | None, within_s: float) -> tuple[Redriven, str | None]:
+    """Those that are there now, and why the first that stays does.
+
+    One that fails again meanwhile has a higher sequence, and is not tried anew.
+    """
+    why_kept: str | None = None
     loop = asyncio.get_running_loop()
     deadline, last = loop.time() + within_s, await letters.last_letter(edge.bus)
     redriven = kept = position = 0
@@ -171,12 +183,12 @@ async def _redriven_within(edge: Edge, service: str | None, within_s: float) -> 
             try:
                 await letters.redrive(edge.bus, letter)
                 redriven += 1
-            except NotRedrivable:
-                kept += 1
+            except NotRedrivable as error:
+                kept, why_kept = kept + 1, why_kept or error.reason
         if len(page) < PAGE:
             break
         position = page[-1].sequence
-    return Redriven(redriven=redriven, kept=kept, left=await letters.waiting_letters(edge.bus))
+    return Redriven(redriven=redriven, kept=kept, left=await letters.waiting_letters(edge.bus)), why_kept
 
 
 @delete("/dead-letters/{letter_id:int}", operation_id="drop_dead_letter", status_code=200)

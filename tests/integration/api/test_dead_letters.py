@@ -150,7 +150,12 @@ async def test_all_letters_of_a_service_are_redriven_but_frames_are_kept(
         "kept": 0,
         "left": 2,
     }
-    assert await operator.ask("POST", "/dead-letters/redrive") == {"redriven": 1, "kept": 1, "left": 1}
+    answer = await operator.call("POST", "/dead-letters/redrive", headers={"Accept-Language": "id"})
+    assert answer.json()["data"] == {"redriven": 1, "kept": 1, "left": 1}
+    assert answer.json()["message"] == (
+        "1 pesan sedang dalam perjalanan lagi; 1 tetap di sini, yang pertama karena "
+        "pesan dari UPDATES tidak diterbitkan dua kali"
+    )
     assert (await jetstream.stream_info("COMMANDS")).state.messages == 4
     assert (await jetstream.stream_info("UPDATES")).state.messages == 0
 

@@ -100,7 +100,6 @@ WORDS: dict[str, tuple[str, str]] = {
     "letters.redrive_these": ("Redrive those of {service}", "Kirim ulang milik {service}"),
     "letters.redrive": ("Redrive", "Kirim ulang"),
     "letters.redrive_done": ("It is on its way again.", "Sudah dikirim ulang."),
-    "letters.redrive_all_done": ("They are on their way again.", "Semua sudah dikirim ulang."),
     "letters.drop": ("Drop", "Buang"),
     "letters.drop_title": ("Drop the dead letter", "Buang pesan mati"),
     "letters.drop_lead": (

@@ -6,7 +6,8 @@
 // The body of a button is its `data-body`, JSON.
 // A form is empty again once it is done, or with `data-keep` stays as it is. With `data-changes` it asks for what is not as
 // it was when its dialog was opened.
-// `data-once` asks with an Idempotency-Key; `data-then` is the page to go to once it is done.
+// `data-once` asks with an Idempotency-Key; `data-then` is the page to go to once it is done. What is said then is
+// `data-done`, or with `data-told` the answer's own message.
 import { call } from "./calls.js";
 import { answered, onceFor } from "./once.js";
 import { all, find, say } from "./page.js";
@@ -46,7 +47,8 @@ async function act(element, body, button) {
   try {
     const answer = await call(method, place, body, "once" in element.dataset ? onceFor(element, place, body) : {});
     answered(element);
-    const { done, then } = element.dataset;
+    const { then } = element.dataset;
+    const done = "told" in element.dataset ? answer.message : element.dataset.done;
     if (done) (then ? toastThere : toast)("success", done);
     element.dispatchEvent(new CustomEvent("called", { bubbles: true, detail: answer }));
     document.body.dispatchEvent(new CustomEvent("live-messages"));
