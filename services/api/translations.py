@@ -56,6 +56,7 @@ TOLD_BY_OTHERS: dict[str, str] = {
     "WhatsApp never told whether it took the message": "WhatsApp tidak pernah memberi tahu apakah pesan diterima",
     "the message was not sent before its time to live ended": "pesan tidak terkirim sebelum batas waktunya habis",
     "the session was deleted before the message was sent": "sesi dihapus sebelum pesan terkirim",
+    "the content is gone": "isi pesannya sudah tidak ada",
     "the message that it concerns never left": "pesan yang dimaksud tidak pernah terkirim",
     "it belongs to a number that was linked before; another one is linked now": (
         "ini milik nomor yang dulu tertaut; sekarang nomor lain yang tertaut"
@@ -78,6 +79,26 @@ TOLD_BY_OTHERS: dict[str, str] = {
 
 OF_OWNERS: dict[str, str] = {
     "{reason} (code {number})": "{} (kode {})",
+    "WhatsApp found something wrong in this": "WhatsApp menemukan kesalahan dalam permintaan ini",
+    "WhatsApp does not allow this number to do this": "WhatsApp tidak mengizinkan nomor ini melakukannya",
+    "WhatsApp does not know what this is about": "WhatsApp tidak mengenal hal yang dimaksud",
+    "WhatsApp limits how often this may be asked; try again later": (
+        "WhatsApp membatasi seberapa sering ini boleh ditanyakan; coba lagi nanti"
+    ),
+    "WhatsApp limits how often this may be done": "WhatsApp membatasi seberapa sering ini boleh dilakukan",
+    "WhatsApp failed itself; try again": "WhatsApp sendiri gagal; coba lagi",
+    "WhatsApp cannot do this now; try again": "WhatsApp sedang tidak dapat melakukannya; coba lagi",
+    "WhatsApp cannot be reached": "WhatsApp tidak dapat dihubungi",
+    "WhatsApp did not take that the messages were read": "WhatsApp tidak menerima tanda bahwa pesan sudah dibaca",
+    "These messages cannot be marked as read": "Pesan ini tidak dapat ditandai sudah dibaca",
+    "The connection to WhatsApp was lost": "Koneksi ke WhatsApp terputus",
+    "The message did not leave": "Pesan tidak terkirim",
+    "Another sender owns this shard now": "Shard ini sekarang dipegang layanan pengirim lain",
+    "The session's owner cannot confirm its lease": "Pemegang sesi tidak dapat memastikan masa sewanya",
+    "The session is linked to another number now": "Sesi sekarang tertaut ke nomor lain",
+    "The session moves to another replica": "Sesi sedang pindah ke replika lain",
+    "Another code was asked for meanwhile": "Sementara itu kode lain telah diminta",
+    "The attempt to link has ended; try again": "Percobaan menautkan telah berakhir; coba lagi",
     "WhatsApp's answer was not understood": "Jawaban WhatsApp tidak dipahami",
     "The answer is too large to be given at once": "Jawabannya terlalu besar untuk diberikan sekaligus",
     "The session's engine did not answer": "Mesin sesi tidak menjawab",

@@ -55,6 +55,7 @@ RULES = (
 Named = dict[str, list[ast.expr]]
 
 
+_SENTENCE = re.compile(r"[A-Z]\S* [^\n]*\.")
 _OF_CONTENT = re.compile(r'(?:errContent\(|Reason: "content", Message: )"([^"]+)"')
 
 
@@ -77,9 +78,24 @@ def details() -> Iterator[Reason]:
                 yield Reason(place=path.name, of="detail", words=_words(part), told=ast.unparse(part))
 
 
+def sentences() -> Iterator[tuple[str, str]]:
+    """Every sentence that the other services hold, by the name of its file: what begins and ends like one."""
+    for path in OWNERS:
+        module = ast.parse(path.read_text())
+        prose = {id(node.value) for node in ast.walk(module) if isinstance(node, ast.Expr)}
+        for node in ast.walk(module):
+            match node:
+                case ast.Constant(value=str() as words) if id(node) not in prose and _SENTENCE.fullmatch(words):
+                    yield path.name, words
+                case _:
+                    continue
+
+
 def _details_of(node: ast.AST) -> Iterator[ast.expr]:
     match node:
         case ast.Call(func=ast.Name(id="failed"), args=[_, detail]):
+            yield detail
+        case ast.Call(func=ast.Attribute(attr="failed"), args=[_, _, detail, _]):
             yield detail
         case ast.Call(keywords=keywords):
             yield from (each.value for each in keywords if each.arg == "detail")

@@ -18,7 +18,7 @@ from services.api.own_reasons import THINGS
 from services.api.sentences import Phrase
 from services.api.translations import INDONESIAN, in_indonesian
 from services.api.web.bodies import malformed
-from tests.unit.api.reasons_in_code import Reason, contents, details, reasons
+from tests.unit.api.reasons_in_code import Reason, contents, details, reasons, sentences
 
 KNOWN = {re.sub(r"\{(reason|term|word|number|type|parameter)\}", "{}", words) for words in INDONESIAN}
 FOUND = list(reasons())
@@ -104,6 +104,18 @@ def test_why_no_connection_was_made_is_known_in_indonesian(said: str) -> None:
         assert in_indonesian(reason) != reason
     fetching = f"it could not be fetched: the server cannot be reached: {said}"
     assert in_indonesian(fetching) == f"tidak dapat diambil: server tidak terjangkau: {in_indonesian(said)}"
+
+
+FOR_PROGRAMS = {"This is a test of your webhook."}
+"""What a receiver gets, and nobody is told by us."""
+
+
+def test_every_sentence_of_the_other_services_is_known_in_indonesian() -> None:
+    """Each may become the detail of a failure, wherever it stands now."""
+    found = set(sentences())
+    told = {(place, words, words.format(status=403)) for place, words in found if words not in FOR_PROGRAMS}
+    assert {(place, words) for place, words, sample in told if in_indonesian(sample) == sample} == set()
+    assert len(found) > 60
 
 
 def test_why_a_content_cannot_be_sent_is_known_in_indonesian() -> None:
