@@ -9,44 +9,17 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from ipaddress import IPv4Address, IPv6Address
 
-Network = IPv4Network | IPv6Network
+from libs.runtime.address_rules import EVERYWHERE, AllowList, is_metadata, is_numeric, normal_name, rules
 
-_NUMERIC = re.compile(r"(?:0x[0-9a-f]*|[0-9]+)", re.IGNORECASE)
 _MAX_HOST = 253
-
-
-def _networks(*texts: str) -> tuple[Network, ...]:
-    return tuple(IPv6Network(text) if ":" in text else IPv4Network(text) for text in texts)
-
-
-INSIDE = _networks(
-    "127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "::1/128", "fc00::/7"
-)
-"""Loopback, private and carrier-grade NAT: refused, unless the deployment allows private targets."""
-NEVER = _networks(
-    "0.0.0.0/8",  # "this network"; Linux connects 0.0.0.0 to itself
-    "169.254.0.0/16",  # link-local: where clouds keep their credentials
-    "192.0.0.0/24",
-    "192.0.2.0/24",
-    "192.88.99.0/24",
-    "198.18.0.0/15",
-    "198.51.100.0/24",
-    "203.0.113.0/24",
-    "224.0.0.0/4",
-    "240.0.0.0/4",
-    "2001::/23",  # Teredo, ORCHID and other protocol assignments
-    "2001:db8::/32",
-    "2002::/16",  # 6to4 wraps any IPv4 address
-    "3fff::/20",
-)
-"""Special addresses (IANA's registries), where no public server is."""
-PUBLIC_IPV6 = IPv6Network("2000::/3")
-"""All that is handed out. Mapped and compatible IPv4, NAT64, link-local and multicast lie outside of it."""
-
+_HOST = re.compile(r"[\w.-]+")
 
 PRIVATE = "it lies on this machine or in a private network, which the operator allows by MERPATI_PRIVATE_TARGETS=1"
+PRIVATE_PROXY = "it lies on this machine or in a private network, which the operator allows by MERPATI_PROXY_ALLOWED"
+SPECIAL = "it is an address for a special purpose"
+NO_HOST = "it names no host"
 
 
 class TargetRefused(Exception):
@@ -58,19 +31,18 @@ class TargetRefused(Exception):
 
 
 def fault_of_host(host: str) -> str | None:
-    """What is wrong with the spelling of a host, or None.
+    """What is wrong with a host as it is written, or None.
 
     Libraries read `2130706433`, `0x7f.1` and `0177.0.0.1` as addresses, so a host that ends in a number has to be one
     of the usual form.
     """
     if not host or len(host) > _MAX_HOST:
-        return "it names no host"
-    if ":" in host:
+        return NO_HOST
+    if ":" in host or is_numeric(host):
         return _fault_of_literal(host)
-    last = host.rstrip(".").rpartition(".")[2]
-    if not _NUMERIC.fullmatch(last):
-        return None
-    return _fault_of_literal(host)
+    if not _HOST.fullmatch(host):
+        return "it holds characters that no host has"
+    return SPECIAL if normal_name(host) in rules().metadata_names else None
 
 
 def _fault_of_literal(host: str) -> str | None:
@@ -83,19 +55,26 @@ def _fault_of_literal(host: str) -> str | None:
     return None
 
 
-def fault_of_address(text: str, *, private: bool = False) -> str | None:
-    """Why nothing connects to this IP address, or None. With `private`, one's own network and machine are allowed."""
+def fault_of_address(text: str, *, private: bool = False, allowed: AllowList | None = None) -> str | None:
+    """Why nothing connects to this IP address, or None.
+
+    With `private`, one's own network and machine are allowed. `allowed` are proxies that the operator allows.
+    """
     address: IPv4Address | IPv6Address = IPv6Address(text) if ":" in text else IPv4Address(text)
-    if any(address in network for network in INSIDE):
-        return None if private else PRIVATE
-    if any(address in network for network in NEVER):
-        return "it is an address for a special purpose"
-    if isinstance(address, IPv6Address) and address not in PUBLIC_IPV6:
+    if is_metadata(address):
+        return SPECIAL
+    if allowed is not None and allowed.has_address(address):
+        return None
+    if any(address in network for network in rules().inside):
+        return None if private else PRIVATE if allowed is None else PRIVATE_PROXY
+    if any(address in network for network in rules().special):
+        return SPECIAL
+    if isinstance(address, IPv6Address) and address not in rules().public_ipv6:
         return "it is not a public IPv6 address"
     return None
 
 
-async def addresses_of(host: str, port: int, *, private: bool = False) -> list[str]:
+async def addresses_of(host: str, port: int, *, private: bool = False, allowed: AllowList | None = None) -> list[str]:
     """The host's addresses that may be connected to, best first.
 
     Raises TargetRefused when there are none of them, and OSError when the name is not known.
@@ -103,10 +82,15 @@ async def addresses_of(host: str, port: int, *, private: bool = False) -> list[s
     fault = fault_of_host(host)
     if fault is not None:
         raise TargetRefused(fault)
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except UnicodeError as error:  # a part of the name is too long
+        raise TargetRefused(NO_HOST) from error
+    if allowed is not None and allowed.has_host(host):
+        allowed = EVERYWHERE
     addresses = list(dict.fromkeys(str(address[0]) for *_, address in found))
-    faults = {address: fault_of_address(address, private=private) for address in addresses}
-    allowed = [address for address, fault in faults.items() if fault is None]
-    if not allowed:
+    faults = {address: fault_of_address(address, private=private, allowed=allowed) for address in addresses}
+    usable = [address for address, fault in faults.items() if fault is None]
+    if not usable:
         raise TargetRefused(next((fault for fault in faults.values() if fault), "it has no address"))
-    return allowed
+    return usable

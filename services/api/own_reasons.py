@@ -139,6 +139,10 @@ OF_MEDIA: dict[str, str] = {
     "it lies on this machine or in a private network, which the operator allows by MERPATI_PRIVATE_TARGETS=1": (
         "berada di mesin ini atau di jaringan privat, yang diizinkan operator dengan MERPATI_PRIVATE_TARGETS=1"
     ),
+    "it lies on this machine or in a private network, which the operator allows by MERPATI_PROXY_ALLOWED": (
+        "berada di mesin ini atau di jaringan privat, yang diizinkan operator dengan MERPATI_PROXY_ALLOWED"
+    ),
+    "it holds characters that no host has": "berisi karakter yang tidak ada dalam nama host",
     "it redirects to what is no address": "mengalihkan ke sesuatu yang bukan alamat",
     "it redirects more than {} times": "mengalihkan lebih dari {} kali",
     "the server answered {}": "server menjawab {}",

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from libs.runtime.address_rules import allow_list_of
 from libs.runtime.targets import TargetRefused, addresses_of, fault_of_address, fault_of_host
 
 INSIDE = [
@@ -76,3 +77,33 @@ async def test_only_the_public_addresses_of_a_name_are_used(monkeypatch: pytest.
 async def test_a_name_that_nobody_knows_is_an_error_of_its_own() -> None:
     with pytest.raises(OSError, match=r".+"):
         await addresses_of("nowhere.invalid", 80)
+
+
+def resolves_to(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
+    """Lets every name have these addresses."""
+
+    def found(*_: Any, **__: Any) -> list[Any]:
+        return [(socket.AF_INET, 1, 6, "", (address, 80)) for address in addresses]
+
+    monkeypatch.setattr(socket, "getaddrinfo", found)
+
+
+async def test_a_host_that_the_operator_names_may_lie_anywhere_but_where_metadata_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    resolves_to(monkeypatch, "10.0.0.1", "127.0.0.1", "198.18.0.1", "169.254.169.254", "168.63.129.16")
+    allowed = allow_list_of("proxy.internal")
+    assert await addresses_of("Proxy.internal.", 80, allowed=allowed) == ["10.0.0.1", "127.0.0.1", "198.18.0.1"]
+    with pytest.raises(TargetRefused, match="MERPATI_PROXY_ALLOWED"):
+        await addresses_of("other.internal", 80, allowed=allowed)
+
+
+async def test_a_network_that_the_operator_allows_is_allowed_under_every_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    resolves_to(monkeypatch, "10.1.0.1", "10.2.0.1", "192.168.0.1")
+    assert await addresses_of("proxy.example", 80, allowed=allow_list_of("10.2.0.0/16")) == ["10.2.0.1"]
+
+
+@pytest.mark.parametrize("host", ["a" * 64 + ".example", "a..example"])
+async def test_a_name_that_cannot_be_one_is_refused(host: str) -> None:
+    with pytest.raises(TargetRefused):
+        await addresses_of(host, 80)
