@@ -8,6 +8,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from libs.contracts.ids import NETWORKS
+from libs.runtime.address_rules import AllowList, allow_list_of
 from libs.runtime.settings import CommonSettings, SettingsError, read
 from services.api.web.addresses import Network, networks_of
 
@@ -117,6 +118,8 @@ class Settings(CommonSettings, frozen=True, kw_only=True):
     """How long fetching a link's preview may take, seconds; after that the message goes without one."""
     private_targets: bool = False
     """Whether customers may name addresses in private networks and on this machine. Only for development."""
+    proxy_allowed: str = ""
+    """Networks and hosts that proxies may lead to beside public addresses, comma separated; sessions reads it too."""
     most_webhooks: Positive = 20
     """Most webhooks of one customer."""
     media_days: Positive = 30
@@ -142,6 +145,10 @@ class Settings(CommonSettings, frozen=True, kw_only=True):
     """How long before its end a customer is told that a subscription ends, days."""
     drain_s: Positive = 10
     """How long running requests may take after SIGTERM, seconds."""
+
+    def allowed_proxies(self) -> AllowList:
+        """The list of `proxy_allowed`. Raises ValueError."""
+        return allow_list_of(self.proxy_allowed)
 
     def networks(self) -> tuple[str, ...]:
         """The networks that run, in the order given."""
@@ -177,6 +184,10 @@ def load(environ: Mapping[str, str]) -> Settings:
         settings.proxies()
     except ValueError as error:
         faults.append(f"MERPATI_TRUSTED_PROXIES: {error}")
+    try:
+        settings.allowed_proxies()
+    except ValueError as error:
+        faults.append(f"MERPATI_PROXY_ALLOWED: {error}")
     if faults:
         raise SettingsError(faults)
     return settings

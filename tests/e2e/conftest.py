@@ -27,7 +27,8 @@ def simulated_stack(tmp_path_factory: pytest.TempPathFactory) -> Generator[Runni
 
 def _stack(directories: pytest.TempPathFactory, network: str) -> Generator[RunningStack]:
     with asyncio.Runner() as runner:
-        context = running_stack(directories.mktemp(network), "--networks", network)
+        own = {"MERPATI_PROXY_ALLOWED": "127.0.0.1"}  # proxies of tests are on this machine
+        context = running_stack(directories.mktemp(network), "--networks", network, environment=own)
         stack = runner.run(context.__aenter__())
         yield stack
         runner.run(context.__aexit__(None, None, None))

@@ -186,6 +186,7 @@ async def update_session(
     """Rename, start or stop a session, change its settings, or make it the default one."""
     caller.require("sessions")
     seen = await seen_for(edge, caller, session_ref)
+    await desired.check_proxy_of(edge, data)
     values, raises = _changes_of(edge, seen, data)
     if not values:
         raise invalid("", "nothing to change was given")

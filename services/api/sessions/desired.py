@@ -22,7 +22,7 @@ from services.api.errors import Refusal, invalid
 from services.api.requests import nats_headers
 from services.api.sessions import store_sessions
 from services.api.sessions.names import as_stored, name_fault
-from services.api.sessions.session_settings import SettingsWish, settings_of
+from services.api.sessions.session_settings import SettingsWish, check_proxy_target, settings_of
 from services.api.sessions.store_sessions import LimitReached, Seen
 from services.api.times import now
 
@@ -56,6 +56,8 @@ async def create_session(
 
     Raises Refusal: bad name, engine or setting, name taken, limit reached, no subscription.
     """
+    if wish is not None:
+        await check_proxy_of(edge, wish)
     session_id, at = new_session_id(), now()
     record = SessionRecord(
         id=session_id,
@@ -89,6 +91,12 @@ async def create_session(
         ) from error
     await _poke(edge, record)
     return Seen(record=record)
+
+
+async def check_proxy_of(edge: Edge, wish: SettingsWish) -> None:
+    """Raises Refusal VALIDATION_FAILED for a proxy that this deployment does not connect to."""
+    settings = edge.settings
+    await check_proxy_target(wish, private=settings.private_targets, allowed=settings.allowed_proxies())
 
 
 async def change(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Any
 from urllib.parse import unquote, urlsplit
 
@@ -9,11 +10,15 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from libs.contracts.records import Pacing
+from libs.runtime.address_rules import AllowList
 from libs.runtime.crypto import KeyRing
+from libs.runtime.targets import TargetRefused, addresses_of
 from services.api.errors import invalid
 
 PROXY_SCHEMES = ("http", "https", "socks5")
 MOST_PROXY = 512
+RESOLVE_S = 2.0
+"""How long a proxy's name is looked up when it is set."""
 
 Proxy = Annotated[
     str, Meta(max_length=MOST_PROXY, description="http, https or socks5 URL; never shown again but as `set`.")
@@ -72,6 +77,23 @@ def checked_proxy(text: str) -> str:
     if not unquote(url).isprintable() or " " in url:
         raise invalid("proxy", "it holds characters that no URL has")
     return url
+
+
+async def check_proxy_target(wish: SettingsWish, *, private: bool, allowed: AllowList) -> None:
+    """Raises Refusal VALIDATION_FAILED for a proxy that is not connected to.
+
+    The engine looks again at each connection. A name that is not known yet is taken.
+    """
+    if isinstance(wish.proxy, UnsetType) or not wish.proxy:
+        return
+    parts = urlsplit(checked_proxy(wish.proxy))
+    try:
+        async with asyncio.timeout(RESOLVE_S):
+            await addresses_of(parts.hostname or "", parts.port or 0, private=private, allowed=allowed)
+    except TargetRefused as error:
+        raise invalid("proxy", f"the address is refused: {error.reason}") from error
+    except (OSError, TimeoutError):
+        return
 
 
 def checked_device_name(text: str) -> str:

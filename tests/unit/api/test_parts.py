@@ -141,6 +141,11 @@ def test_the_single_session_opens_by_a_flag(text: str, is_open: bool) -> None:
     assert load({**NEEDED, "MERPATI_OPEN_SINGLE_SESSION": text}).open_single_session is is_open
 
 
+def test_a_list_of_allowed_proxies_that_cannot_be_read_is_a_fault() -> None:
+    with pytest.raises(SettingsError, match=r"MERPATI_PROXY_ALLOWED: '10\.0\.0\.0/33' is no network"):
+        load({**NEEDED, "MERPATI_PROXY_ALLOWED": "proxy.internal, 10.0.0.0/33"})
+
+
 def test_a_trusted_proxy_that_is_no_address_is_a_fault() -> None:
     with pytest.raises(SettingsError, match="'proxy-example' is no IP address"):
         load({**NEEDED, "MERPATI_TRUSTED_PROXIES": "10.0.0.0/8, proxy-example"})
