@@ -29,6 +29,8 @@ class GoProgram(msgspec.Struct, frozen=True, kw_only=True):
     package: str
 
 
+EMBEDDED = ("libs/contracts/addresses.json",)
+"""What Go files take into the programs as it stands."""
 ENGINE = GoProgram(name="engine", package="./services/sessions/engine")
 SIMULATOR = GoProgram(name="simulator", package="./infra/simulator")
 
@@ -89,7 +91,7 @@ def build(go: Path, program: GoProgram, tick: Callable[[], None]) -> Path:
 
 
 def sources_digest() -> str:
-    """One hash over go.mod, go.sum and every Go file but the tests, with their paths."""
+    """One hash over go.mod, go.sum, what is embedded, and every Go file but the tests, with their paths."""
     return building.digest_of(CHECKOUT, _sources())
 
 
@@ -101,6 +103,7 @@ def go_files() -> Iterator[Path]:
 
 def _sources() -> Iterator[Path]:
     yield from (CHECKOUT / "go.mod", CHECKOUT / "go.sum")
+    yield from (path for name in EMBEDDED if (path := CHECKOUT / name).exists())
     yield from (path for path in go_files() if not path.name.endswith("_test.go"))
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import uvloop
 
+from libs.runtime.address_rules import allow_list_of
 from libs.runtime.facts import Teller
 from libs.runtime.service import Runtime, run
 from libs.runtime.settings import SettingsError, read
@@ -82,7 +83,12 @@ async def _engine(runtime: Runtime, settings: Settings) -> Engine:
 
 
 def _worker_environment(settings: Settings) -> dict[str, str]:
-    environment = {"MONGODB_URL": settings.mongodb_url, "MERPATI_SECRET_KEYS": settings.secret_keys}
+    environment = {
+        "MONGODB_URL": settings.mongodb_url,
+        "MERPATI_SECRET_KEYS": settings.secret_keys,
+        "MERPATI_PRIVATE_TARGETS": "1" if settings.private_targets else "",
+        "MERPATI_PROXY_ALLOWED": settings.proxy_allowed,
+    }
     if settings.network == "simulator":
         environment |= {"MERPATI_WA_ENDPOINT": settings.wa_endpoint, "MERPATI_WA_ROOT_KEY": settings.wa_root_key}
     return environment
@@ -99,6 +105,10 @@ def faults_of(settings: Settings) -> list[str]:
         faults.append("MERPATI_ENGINE_BINARY is not set")
     if settings.network == "simulator" and not (settings.wa_endpoint and settings.wa_root_key):
         faults.append("MERPATI_WA_ENDPOINT and MERPATI_WA_ROOT_KEY are needed for the network simulator")
+    try:
+        allow_list_of(settings.proxy_allowed)
+    except ValueError as error:
+        faults.append(f"MERPATI_PROXY_ALLOWED: {error}")
     return faults
 
 

@@ -28,3 +28,7 @@ class Settings(CommonSettings, frozen=True, kw_only=True):
     """How often desired and observed state are compared without being asked."""
     device_name: str = "Merpati"
     """What the phone shows in its list of linked devices."""
+    private_targets: bool = False
+    """Whether proxies of sessions may lead to private networks and to this machine. Only for development."""
+    proxy_allowed: str = ""
+    """Networks and hosts that proxies may lead to beside public addresses, comma separated; api reads it too."""

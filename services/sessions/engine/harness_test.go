@@ -165,13 +165,26 @@ var mustAck = map[string]bool{
 	"message": true, "receipt": true, "undecryptable": true, "edited": true, "revoked": true, "reacted": true, "voted": true,
 }
 
+// startWorker allows proxies on this machine, where those of the tests are.
 func startWorker(t testing.TB, a *archive, sim *simulation) *testOwner {
+	t.Helper()
+	return startGuarded(t, a, sim, testGuard(t, "127.0.0.1"))
+}
+
+func testGuard(t testing.TB, allowed string) *guard {
+	t.Helper()
+	proxies, err := newGuard(false, allowed)
+	must(t, err)
+	return proxies
+}
+
+func startGuarded(t testing.TB, a *archive, sim *simulation, proxies *guard) *testOwner {
 	t.Helper()
 	there, here := net.Pipe()
 	ctx, cancel := context.WithCancel(context.Background())
 	queue := newWriteBehind(a)
 	go queue.run(ctx)
-	wa, err := newNetwork(sim.Endpoint, sim.RootKey)
+	wa, err := newNetwork(sim.Endpoint, sim.RootKey, proxies)
 	must(t, err)
 	o := &testOwner{t: t, socket: here, changed: make(chan struct{})}
 	o.worker = newWorker(ctx, there, a, queue, newMediaLibrary(a.rows.Database()), wa)

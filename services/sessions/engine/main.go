@@ -99,7 +99,11 @@ func readSettings(getenv func(string) string) (*settings, error) {
 	if s.vault, err = newVault(getenv("MERPATI_SECRET_KEYS")); err != nil {
 		return nil, err
 	}
-	s.network, err = newNetwork(getenv("MERPATI_WA_ENDPOINT"), getenv("MERPATI_WA_ROOT_KEY"))
+	proxies, err := newGuard(getenv("MERPATI_PRIVATE_TARGETS") == "1", getenv("MERPATI_PROXY_ALLOWED"))
+	if err != nil {
+		return nil, err
+	}
+	s.network, err = newNetwork(getenv("MERPATI_WA_ENDPOINT"), getenv("MERPATI_WA_ROOT_KEY"), proxies)
 	return s, err
 }
 

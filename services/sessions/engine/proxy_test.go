@@ -29,6 +29,11 @@ func startProxy(t testing.TB, serve func(*testProxy, net.Conn) error) *testProxy
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
+	return serveProxy(t, listener, serve)
+}
+
+func serveProxy(t testing.TB, listener net.Listener, serve func(*testProxy, net.Conn) error) *testProxy {
+	t.Helper()
 	p := &testProxy{listener: listener}
 	t.Cleanup(func() { _ = listener.Close() })
 	go func() {
@@ -184,7 +189,7 @@ func TestASessionsTrafficGoesThroughItsProxy(t *testing.T) {
 
 func TestWhatIsNoProxyIsRefused(t *testing.T) {
 	o := startWorker(t, testArchive(t), &simulation{t: t, Endpoint: "http://127.0.0.1:1"})
-	for _, address := range []string{"ftp://127.0.0.1:21", "127.0.0.1:8080", "http://", "http://a b", "socks5://%zz"} {
+	for _, address := range []string{"ftp://127.0.0.1:21", "127.0.0.1:8080", "http://", "http://a b", "socks5://%zz", "http://:80", "http://local%68ost:80"} {
 		request := &openRequest{Session: "s1", Link: 1, Fence: 1, Connection: 1, Proxy: &address}
 		if reply, ok := o.worker.carryOut(request).named().(*failedReply); !ok || reply.Code != "bad_request" || strings.Contains(reply.Message, address) {
 			t.Errorf("%s: %+v", address, reply)

@@ -18,10 +18,13 @@ import (
 
 // causeOf says why no connection came up: `dns`, `refused`, `unreachable`, `timeout`, `tls`, `answer` (not a
 // WhatsApp server's), `cut` (closed while it was made) or `other`. What failed at the proxy, or on the way to it, begins
-// with `proxy_`; `proxy_auth` is a wrong name or password.
+// with `proxy_`; `proxy_auth` is a wrong name or password, `proxy_not_allowed` an address that the guard refuses.
 func causeOf(err error, proxied bool) string {
 	if !proxied {
 		return plainCause(err)
+	}
+	if errors.As(err, new(*refusedProxy)) {
+		return "proxy_not_allowed"
 	}
 	if isProxyAuth(err) {
 		return "proxy_auth"

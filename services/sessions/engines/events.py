@@ -75,7 +75,8 @@ class Disconnected(Wire, frozen=True, kw_only=True, tag="disconnected"):
 
     `reason`: `dropped`, `connect_failed`, `pair_timeout`, `keepalive`, `server_error:<code>`, `store`, `fenced`.
     `cause` says why it never came up: `dns`, `refused`, `unreachable`, `timeout`, `tls`, `answer` (of something else),
-    `cut`, `other`; at the proxy, or on the way to it, the same after `proxy_`, and `proxy_auth`.
+    `cut`, `other`; at the proxy, or on the way to it, the same after `proxy_`, and `proxy_auth`;
+    `proxy_not_allowed`: the guard of addresses refused it, and nothing was connected to.
     """
 
     session: str

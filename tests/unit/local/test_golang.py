@@ -24,9 +24,9 @@ def test_the_same_sources_are_not_built_again(checkout: Path) -> None:
     assert golang.built(golang.ENGINE) == checkout / "bin" / "engine"
 
 
-@pytest.mark.parametrize("name", ["go.mod", "go.sum", "infra/main.go", "services/new.go"])
+@pytest.mark.parametrize("name", ["go.mod", "go.sum", "infra/main.go", "services/new.go", *golang.EMBEDDED])
 def test_a_changed_or_new_source_is_built_again(checkout: Path, name: str) -> None:
-    (checkout / name).parent.mkdir(exist_ok=True)
+    (checkout / name).parent.mkdir(parents=True, exist_ok=True)
     (checkout / name).write_text("changed")
     assert golang.built(golang.ENGINE) is None
 
