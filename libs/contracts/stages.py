@@ -14,6 +14,8 @@ PAIRED = "paired"
 """The `reason` of a session that connects because a phone has just linked it."""
 CONNECT_FAILED = "connect_failed"
 """The `reason` of a session that could not reach WhatsApp; its `cause` says why."""
+PROXY_NOT_ALLOWED = "proxy_not_allowed"
+"""The `reason` of a session whose proxy lies where this deployment does not connect to; the engine's `cause` too."""
 
 _STAGES: dict[S, Stage] = {
     S.STARTING: "reaching",

@@ -13,7 +13,7 @@ import msgspec
 from libs.contracts.events import SessionStatus as S
 from libs.contracts.numbers import numbers_of, with_number
 from libs.contracts.records import SessionRecord, SessionState
-from libs.contracts.stages import CONNECT_FAILED, PAIRED
+from libs.contracts.stages import CONNECT_FAILED, PAIRED, PROXY_NOT_ALLOWED
 from services.sessions.engines import base as engine
 
 OWNER_CHANGED = "owner_changed"
@@ -26,6 +26,8 @@ REPLACED_LIMIT = 3
 BAN_WITHOUT_END = timedelta(hours=24)
 OUTDATED_AGAIN = timedelta(hours=1)
 """A deployment that was upgraded meanwhile heals by itself."""
+PROXY_AGAIN = timedelta(minutes=10)
+"""A deployment that allows the proxy meanwhile, or a name that leads elsewhere, heals by itself."""
 END_MARGIN = timedelta(seconds=2)
 """WhatsApp tells an end in whole seconds, by a clock of its own; who comes too early is refused anew."""
 PASSKEY_AT_LEAST, PASSKEY_AT_MOST = timedelta(minutes=10), timedelta(minutes=30)
@@ -101,6 +103,8 @@ def next_wish(state: SessionState, wish: SessionRecord, now: datetime) -> Step |
 
 def _with_new_hope(state: SessionState, now: datetime) -> SessionState:
     """What could not reach WhatsApp is tried at once when something of it was changed: it may be the proxy."""
+    if state.reason == PROXY_NOT_ALLOWED:
+        return changed(state, resume_at=None, next_attempt_at=now)
     if state.reason != CONNECT_FAILED or state.next_attempt_at is None:
         return state
     return changed(state, reason=None, cause=None, resume_at=None, next_attempt_at=now)
@@ -170,6 +174,8 @@ def on_event(state: SessionState, event: engine.Event, now: datetime) -> Step | 
             return _paired(state, event, now)
         case engine.Connected():
             return _connected(state, event, now)
+        case engine.Disconnected() if event.cause == PROXY_NOT_ALLOWED:
+            return _proxy_not_allowed(state, now)
         case engine.Disconnected():
             return on_disconnected(state, event.reason, now, cause=event.cause or None)
         case engine.QrEnded():
@@ -237,6 +243,15 @@ def why_no_pair_code(state: SessionState, wish: SessionRecord) -> str | None:
 def on_proxy_unreadable(state: SessionState) -> Step:
     """The proxy cannot be decrypted: better no connection than one around it."""
     return Step(state=_failed(state, "proxy_unreadable"), tell="failed", then=Next.CLOSE)
+
+
+def _proxy_not_allowed(state: SessionState, now: datetime) -> Step | None:
+    """The guard refused the proxy's address, and nothing was connected to."""
+    if state.status in RESTING:
+        return None
+    again_at = now + PROXY_AGAIN
+    refused = changed(_failed(state, PROXY_NOT_ALLOWED), next_attempt_at=again_at, resume_at=again_at)
+    return Step(state=refused, tell="failed")
 
 
 def _challenged(state: SessionState, event: engine.PasskeyRequired, now: datetime) -> Step:

@@ -25,6 +25,7 @@ UNREACHED: dict[str, Phrase] = {
         "the encrypted connection to the proxy failed (TLS)", "koneksi terenkripsi ke proksi gagal (TLS)"
     ),
     "proxy_cut": Phrase("the proxy cut the connection", "proksi memutus koneksi"),
+    "proxy_not_allowed": Phrase("the proxy's address is not allowed here", "alamat proksi tidak diizinkan di sini"),
     "proxy_other": Phrase("the proxy did not let the connection through", "proksi tidak meneruskan koneksi"),
     "engine": Phrase("the engine of this service is not running", "mesin layanan ini tidak berjalan"),
 }
@@ -78,6 +79,12 @@ REASONS: dict[str, Phrase] = {
     "proxy_unreadable": Phrase(
         "The session's proxy cannot be read with this deployment's keys; set it again",
         "Proksi sesi tidak dapat dibaca dengan kunci instalasi ini; atur lagi",
+    ),
+    "proxy_not_allowed": Phrase(
+        "This deployment does not connect to the address of the session's proxy; set another one, "
+        "or ask the operator to allow it (MERPATI_PROXY_ALLOWED)",
+        "Instalasi ini tidak terhubung ke alamat proksi sesi; atur proksi lain, "
+        "atau minta operator mengizinkannya (MERPATI_PROXY_ALLOWED)",
     ),
     "bad_request": Phrase("The session's proxy is not valid; set it again", "Proksi sesi tidak valid; atur lagi"),
     "banned_101": Phrase("it wrote to too many people", "menulis ke terlalu banyak orang"),

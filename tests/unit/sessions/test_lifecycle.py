@@ -150,6 +150,34 @@ def test_a_change_lets_what_could_not_reach_whatsapp_try_at_once() -> None:
     assert lifecycle.next_wish(step.state, wish(version=2), NOW) is None
 
 
+REFUSED = engine.Disconnected(session="s", connection=1, reason="connect_failed", cause="proxy_not_allowed")
+
+
+@pytest.mark.parametrize("status", [S.STARTING, S.CONNECTING, S.RECONNECTING])
+def test_a_proxy_that_is_not_allowed_fails_the_session_which_looks_again_later(status: S) -> None:
+    step = lifecycle.on_event(state(status=status, linked=status is not S.STARTING), REFUSED, NOW)
+    assert step is not None
+    assert (step.tell, step.then) == ("failed", Next.NOTHING)
+    assert (step.state.status, step.state.reason, step.state.cause) == (S.FAILED, "proxy_not_allowed", None)
+    wanted = wish(running=True)
+    assert lifecycle.next_wish(step.state, wanted, NOW) is None
+    again = lifecycle.next_wish(step.state, wanted, NOW + lifecycle.PROXY_AGAIN)
+    assert again is not None
+    assert again.then is Next.OPEN
+    assert lifecycle.on_event(step.state, REFUSED, NOW) is None
+
+
+def test_another_proxy_than_the_refused_one_is_tried_at_once() -> None:
+    step = lifecycle.on_event(state(status=S.STARTING), REFUSED, NOW)
+    assert step is not None
+    wanted = wish(version=2, running=True)
+    updated = lifecycle.next_wish(step.state, wanted, NOW)
+    assert updated is not None
+    begun = lifecycle.next_wish(updated.state, wanted, NOW)
+    assert begun is not None
+    assert (updated.tell, begun.tell, begun.then) == ("updated", "starting", Next.OPEN)
+
+
 def test_a_phone_that_has_scanned_is_told_apart_from_a_login() -> None:
     paired = lifecycle.on_event(state(status=S.QR_READY), engine.Paired(**EVENT, jid=JID, lid="1@lid", name="A"), NOW)
     login = lifecycle.start(state(linked=True))

@@ -47,5 +47,13 @@ def test_why_a_session_has_failed_is_told_in_words() -> None:
     assert advised("id", S.FAILED, "proxy_unreadable") == (
         "Tidak dapat terhubung. Proksi sesi tidak dapat dibaca dengan kunci instalasi ini; atur lagi."
     )
+    assert advised("en", S.FAILED, "proxy_not_allowed") == (
+        "It cannot connect. This deployment does not connect to the address of the session's proxy; set another one, "
+        "or ask the operator to allow it (MERPATI_PROXY_ALLOWED)."
+    )
+    assert advised("id", S.FAILED, "proxy_not_allowed") == (
+        "Tidak dapat terhubung. Instalasi ini tidak terhubung ke alamat proksi sesi; atur proksi lain, "
+        "atau minta operator mengizinkannya (MERPATI_PROXY_ALLOWED)."
+    )
     assert advised("en", S.FAILED, "unheard_of") == "It cannot connect. unheard_of."
     assert advised("en", S.FAILED) == "It cannot connect. No reason was given."
