@@ -174,6 +174,20 @@ async def test_the_settings_of_a_device_are_changed_and_go_back_to_the_default(s
         assert await kept() == {"proxy": None, "deviceName": None, "pacing": None}
 
 
+async def test_a_proxy_where_nobody_may_connect_to_is_refused_in_the_dialog(signed_in: Page, person: Person) -> None:
+    async with person.api() as http:
+        session = (await http.post(f"{BASE}/sessions", json={"name": "Inside"})).json()["session"]["id"]
+        await visit(signed_in, person, DEVICES)
+        dialog = await settings_of(signed_in, "Inside")
+        await dialog.get_by_role("checkbox", name="Direct").uncheck()
+        await dialog.get_by_label("Address of the proxy").fill("http://169.254.169.254:80")
+        await dialog.get_by_role("button", name="Save").click()
+        await expect(
+            dialog.get_by_text("the address is refused: it is an address for a special purpose")
+        ).to_be_visible()
+        assert (await http.get(f"{BASE}/sessions/{session}")).json()["session"]["proxy"] is None
+
+
 async def settings_of(page: Page, name: str) -> Locator:
     """The dialog with the settings of this device, opened."""
     await card(page, name).locator("summary").click()

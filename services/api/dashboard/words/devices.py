@@ -47,8 +47,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "socks5://nama:sandi@proxy.contoh.id:1080",
     ),
     "device_settings.proxy_rule": (
-        "http, https or socks5, with its port. It is never shown again; left empty, the present one stays.",
-        "http, https, atau socks5, dengan port. Tidak pernah ditampilkan lagi; bila kosong, yang lama tetap.",
+        "http, https or socks5, with its port, at a public address. It is never shown again; "
+        "left empty, the present one stays.",
+        "http, https, atau socks5, dengan port, di alamat publik. Tidak pernah ditampilkan lagi; "
+        "bila kosong, yang lama tetap.",
     ),
     "device_settings.name": ("Name on the phone", "Nama di ponsel"),
     "device_settings.name_rule": (
