@@ -3,7 +3,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"time"
@@ -141,13 +140,14 @@ func (c *connection) openVote(e *events.Message, kept *keptPoll, id types.Messag
 
 // chosen finds the options by their hashes, in the poll's order.
 func (p *keptPoll) chosen(hashes [][]byte) []string {
+	voted := make(map[string]bool, len(hashes)) // poll and vote are strangers', of any length
+	for _, hash := range hashes {
+		voted[string(hash)] = true
+	}
 	chosen := []string{}
 	for i, hash := range whatsmeow.HashPollOptions(p.Options) {
-		for _, voted := range hashes {
-			if bytes.Equal(hash, voted) {
-				chosen = append(chosen, p.Options[i])
-				break
-			}
+		if voted[string(hash)] {
+			chosen = append(chosen, p.Options[i])
 		}
 	}
 	return chosen

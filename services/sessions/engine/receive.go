@@ -108,7 +108,7 @@ func (c *connection) onMessage(e *events.Message) bool {
 // they get the number that stands in mentions.
 func (c *connection) refer(told *messageEvent, info *waE2E.ContextInfo) error {
 	told.ReplyTo, told.Mentions = textOrNil(info.GetStanzaID()), []string{}
-	mentions := info.GetMentionedJID()
+	mentions, named := info.GetMentionedJID(), []string{}
 	for _, mentioned := range mentions[:min(len(mentions), mostMentions)] {
 		jid, err := types.ParseJID(mentioned)
 		if err != nil {
@@ -119,17 +119,21 @@ func (c *connection) refer(told *messageEvent, info *waE2E.ContextInfo) error {
 			return err
 		}
 		told.Mentions = append(told.Mentions, person.main())
-		told.Text, told.Caption = renamed(told.Text, jid, person), renamed(told.Caption, jid, person)
+		if !person.pn.IsEmpty() && person.pn.User != jid.User {
+			named = append(named, "@"+jid.User, "@"+person.pn.User)
+		}
 	}
+	told.Text, told.Caption = renamed(told.Text, named), renamed(told.Caption, named)
 	bounded(told)
 	return nil
 }
 
-func renamed(words *string, mentioned types.JID, person both) *string {
-	if words == nil || person.pn.IsEmpty() || person.pn.User == mentioned.User {
+// renamed replaces all names in one walk over the words, however many people are mentioned; named are pairs of old and new.
+func renamed(words *string, named []string) *string {
+	if words == nil || len(named) == 0 {
 		return words
 	}
-	return proto.String(strings.ReplaceAll(*words, "@"+mentioned.User, "@"+person.pn.User))
+	return proto.String(strings.NewReplacer(named...).Replace(*cut(words)))
 }
 
 // isBroadcast tells status updates and channel posts from messages to us.

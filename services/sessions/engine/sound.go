@@ -12,6 +12,7 @@ const (
 	waveformBars  = 64
 	waveformTop   = 100
 	oggHeader     = 27
+	mostPackets   = 1 << 20 // of 20 ms: almost six hours
 )
 
 // sound is what a message tells of an audio file before it is played.
@@ -26,7 +27,7 @@ func soundOf(file []byte) *sound {
 	var packets []int
 	var granules, skipped uint64
 	isOpus := false
-	for packet := 0; len(file) >= oggHeader && bytes.HasPrefix(file, []byte("OggS")); {
+	for packet := 0; len(file) >= oggHeader && len(packets) < mostPackets && bytes.HasPrefix(file, []byte("OggS")); {
 		segments := int(file[oggHeader-1])
 		if len(file) < oggHeader+segments {
 			break
