@@ -90,3 +90,38 @@ def picture(form: str = "PNG", size: tuple[int, int] = (8, 8), **options: Any) -
     file = io.BytesIO()
     Image.new("RGB", size, (200, 80, 20)).save(file, form, **options)
     return file.getvalue()
+
+
+def many_scans(size: tuple[int, int], scans: int) -> bytes:
+    """A grey picture in a progressive JPEG of any number of scans.
+
+    Each scan but the first says of every block that it is empty, 16,384 blocks with one code of 15 bits, so that a few
+    bytes make a decoder walk through the whole picture.
+    """
+    width, height = size
+    blocks = -(-width // 8) * -(-height // 8)
+    one_code = bytes([1] + [0] * 15)  # of one bit: 0
+    segments = [
+        _segment(0xDB, bytes([0]) + bytes([1] * 64)),
+        _segment(0xC2, struct.pack(">BHHB", 8, height, width, 1) + bytes([1, 0x11, 0])),
+        _segment(0xC4, b"\x00" + one_code + b"\x00"),  # DC: no difference to the block before
+        _segment(0xC4, b"\x10" + one_code + b"\xe0"),  # AC: 2^14 empty blocks, and 14 bits more
+        _segment(0xDA, bytes([1, 1, 0, 0, 0, 0])) + bytes(blocks // 8 + 1),
+    ]
+    empty = _segment(0xDA, bytes([1, 1, 0, 1, 63, 0])) + bytes((blocks // 16_384 + 1) * 15 // 8 + 1)
+    return b"\xff\xd8" + b"".join([*segments, *[empty] * (scans - 1)]) + b"\xff\xd9"
+
+
+DAMAGED_FRAME = b"," + struct.pack("<HHHHB", 0, 0, 1, 1, 0) + b"\x0d\x02\x44\x01\x00"
+"""Of a GIF: no code is that long."""
+
+
+def many_frames(count: int) -> bytes:
+    """A GIF of one pixel and many frames, without its end."""
+    head = b"GIF89a" + struct.pack("<HHBBB", 1, 1, 0x80, 0, 0) + bytes(6)
+    frame = b"," + struct.pack("<HHHHB", 0, 0, 1, 1, 0) + b"\x02\x02\x44\x01\x00"
+    return head + frame * count
+
+
+def _segment(marker: int, body: bytes) -> bytes:
+    return struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body

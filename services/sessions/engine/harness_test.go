@@ -36,6 +36,10 @@ const (
 )
 
 func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == thumbnailMode { // the worker starts its own program, which is this one here
+		main()
+		return
+	}
 	silenceSignal()
 	logLines = io.Discard
 	code := m.Run()

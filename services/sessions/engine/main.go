@@ -26,6 +26,12 @@ const drainTimeout = 5 * time.Second
 func main() {
 	socket := flag.String("socket", "", "path of the owner's Unix socket")
 	flag.Parse()
+	if flag.Arg(0) == thumbnailMode {
+		if makeThumbnail(os.Stdin, os.Stdout) != nil {
+			os.Exit(1)
+		}
+		return
+	}
 	silenceSignal()
 	pingInTime()
 	if err := run(*socket); err != nil {

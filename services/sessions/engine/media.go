@@ -113,7 +113,25 @@ func (u *uploads) finished(key string, run *upload) {
 	close(run.done)
 }
 
+// uploadMedium uploads, and looks into what it has uploaded, after its turn: a picture that decodes slowly keeps no
+// other upload waiting.
 func (c *connection) uploadMedium(id string, kind whatsmeow.MediaType) (*uploaded, error) {
+	response, plaintext, err := c.uploadInTurn(id, kind)
+	if err != nil {
+		return nil, err
+	}
+	at := lying(response)
+	switch kind {
+	case whatsmeow.MediaImage:
+		at.Picture = c.session.worker.thumbnails.drawnFor(c.ctx, c.session.name, plaintext)
+	case whatsmeow.MediaAudio:
+		at.Sound = soundOf(plaintext)
+	}
+	return at, nil
+}
+
+// uploadInTurn also returns the file; nil when it was too large to look into.
+func (c *connection) uploadInTurn(id string, kind whatsmeow.MediaType) (at whatsmeow.UploadResponse, plaintext []byte, err error) {
 	library := c.session.worker.media
 	ctx, cancel := context.WithTimeout(c.ctx, uploadPatience)
 	defer cancel()
@@ -121,21 +139,21 @@ func (c *connection) uploadMedium(id string, kind whatsmeow.MediaType) (*uploade
 	case library.turns <- struct{}{}:
 		defer func() { <-library.turns }()
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return at, nil, ctx.Err()
 	}
 	stream, err := library.open(ctx, id)
 	if err != nil {
-		return nil, err
+		return at, nil, err
 	}
 	defer func() { _ = stream.Close() }()
 	if stream.GetFile().Length > inMemoryBytes {
-		response, err := c.client.UploadReader(ctx, io.LimitReader(stream, mediaLimitBytes), nil, kind)
-		return lying(response, nil, kind), err
+		at, err = c.client.UploadReader(ctx, io.LimitReader(stream, mediaLimitBytes), nil, kind)
+		return at, nil, err
 	}
-	var plaintext bytes.Buffer
-	if _, err = io.Copy(&plaintext, io.LimitReader(stream, inMemoryBytes+1)); err != nil {
-		return nil, err
+	var file bytes.Buffer
+	if _, err = io.Copy(&file, io.LimitReader(stream, inMemoryBytes+1)); err != nil {
+		return at, nil, err
 	}
-	response, err := c.client.Upload(ctx, plaintext.Bytes(), kind)
-	return lying(response, plaintext.Bytes(), kind), err
+	at, err = c.client.Upload(ctx, file.Bytes(), kind)
+	return at, file.Bytes(), err
 }

@@ -5,16 +5,16 @@ package main
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"image"
-	"image/color"
-	_ "image/gif" // decodes what customers send
-	"image/jpeg"
-	_ "image/png" // decodes what customers send
+	_ "image/gif"  // reads what customers send
+	_ "image/jpeg" // reads what customers send
+	_ "image/png"  // reads what customers send
 )
 
 const (
-	thumbnailSide   = 72
-	thumbnailPixels = 16_000_000 // larger pictures go without: decoding them costs too much memory
+	thumbnailPixels = 16_000_000 // decoding more costs too much memory
+	thumbnailScans  = 32         // encoders make about ten; a decoder goes through the whole picture for each
 )
 
 // picture is what a message tells of an image before it is loaded: its size, and a small copy where one can be made.
@@ -25,29 +25,36 @@ type picture struct {
 	Animated bool   `msgpack:"a"`
 }
 
-// pictureOf returns nil for what is no JPEG, PNG, GIF or WebP, and for pictures too large to decode.
+// pictureOf reads the head alone: it decodes nothing, and Small stays empty. nil for what is no JPEG, PNG, GIF or WebP.
 func pictureOf(encoded []byte) *picture {
 	if sticker := webpOf(encoded); sticker != nil {
 		return sticker
 	}
 	config, _, err := image.DecodeConfig(bytes.NewReader(encoded))
-	if err != nil || config.Width*config.Height > thumbnailPixels || config.Width*config.Height == 0 {
+	if err != nil || config.Width <= 0 || config.Height <= 0 {
 		return nil
 	}
-	decoded, _, err := image.Decode(bytes.NewReader(encoded))
-	if err != nil {
-		return nil
+	return &picture{Width: uint32(config.Width), Height: uint32(config.Height)}
+}
+
+// tooCostly says why a picture is not decoded for a thumbnail; empty when it may be.
+func tooCostly(shape *picture, encoded []byte) string {
+	if pixels := uint64(shape.Width) * uint64(shape.Height); pixels > thumbnailPixels {
+		return fmt.Sprintf("it has %d pixels", pixels)
 	}
-	var out bytes.Buffer
-	if jpeg.Encode(&out, shrunk(decoded), &jpeg.Options{Quality: 60}) != nil {
-		return nil
+	if scans := scansIn(encoded, thumbnailScans+1); scans > thumbnailScans {
+		return fmt.Sprintf("it has more than %d scans", thumbnailScans)
 	}
-	return &picture{Width: uint32(config.Width), Height: uint32(config.Height), Small: out.Bytes()}
+	return ""
+}
+
+func isWebP(encoded []byte) bool {
+	return len(encoded) >= 30 && string(encoded[:4]) == "RIFF" && string(encoded[8:12]) == "WEBP"
 }
 
 // webpOf reads the size from the header of the three kinds of WebP (RFC 9649), and whether it moves.
 func webpOf(encoded []byte) *picture {
-	if len(encoded) < 30 || string(encoded[:4]) != "RIFF" || string(encoded[8:12]) != "WEBP" {
+	if !isWebP(encoded) {
 		return nil
 	}
 	first := encoded[20:]
@@ -66,18 +73,4 @@ func webpOf(encoded []byte) *picture {
 		}
 	}
 	return nil
-}
-
-// shrunk scales a picture into a square of thumbnailSide by picking the nearest pixels.
-func shrunk(picture image.Image) image.Image {
-	from := picture.Bounds()
-	longest := max(from.Dx(), from.Dy())
-	width, height := max(1, from.Dx()*thumbnailSide/longest), max(1, from.Dy()*thumbnailSide/longest)
-	small := image.NewRGBA(image.Rect(0, 0, width, height))
-	for y := range height {
-		for x := range width {
-			small.Set(x, y, color.RGBAModel.Convert(picture.At(from.Min.X+x*from.Dx()/width, from.Min.Y+y*from.Dy()/height)))
-		}
-	}
-	return small
 }

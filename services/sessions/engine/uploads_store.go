@@ -32,19 +32,12 @@ type uploaded struct {
 	Sound   *sound   `msgpack:"a"`
 }
 
-// lying describes an upload; plaintext is nil when the file was too large to look into.
-func lying(response whatsmeow.UploadResponse, plaintext []byte, kind whatsmeow.MediaType) *uploaded {
-	at := &uploaded{
+// lying describes an upload.
+func lying(response whatsmeow.UploadResponse) *uploaded {
+	return &uploaded{
 		URL: response.URL, DirectPath: response.DirectPath, MediaKey: response.MediaKey,
 		EncSHA256: response.FileEncSHA256, SHA256: response.FileSHA256, Length: response.FileLength, At: time.Now(),
 	}
-	switch kind {
-	case whatsmeow.MediaImage:
-		at.Picture = pictureOf(plaintext)
-	case whatsmeow.MediaAudio:
-		at.Sound = soundOf(plaintext)
-	}
-	return at
 }
 
 func (s *keyStore) uploadID(kind whatsmeow.MediaType, mediaID string) string {

@@ -15,14 +15,15 @@ import (
 
 // worker speaks with the owner and hands each request to its session.
 type worker struct {
-	ctx     context.Context
-	stop    func()
-	owner   net.Conn
-	archive *archive
-	queue   *writeBehind
-	media   *mediaLibrary
-	network *network
-	leases  leases
+	ctx        context.Context
+	stop       func()
+	owner      net.Conn
+	archive    *archive
+	queue      *writeBehind
+	media      *mediaLibrary
+	thumbnails *thumbnails
+	network    *network
+	leases     leases
 
 	outbox chan any // frames, in order
 
@@ -35,7 +36,7 @@ type worker struct {
 func newWorker(ctx context.Context, owner net.Conn, a *archive, q *writeBehind, media *mediaLibrary, n *network) *worker {
 	ctx, stop := context.WithCancel(ctx)
 	return &worker{
-		ctx: ctx, stop: stop, owner: owner, archive: a, queue: q, media: media, network: n,
+		ctx: ctx, stop: stop, owner: owner, archive: a, queue: q, media: media, thumbnails: newThumbnails(), network: n,
 		outbox: make(chan any, 256), sessions: map[string]*session{}, awaited: map[int64]chan bool{},
 	}
 }
