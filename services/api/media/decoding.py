@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -27,7 +28,7 @@ PIECE = 256 * 1024
 
 log = logs.get()
 
-Fault = Literal["empty", "huge", "damaged", "silent", "long", "unknown", "slow"]
+Fault = Literal["empty", "huge", "scans", "damaged", "silent", "long", "unknown", "slow"]
 
 
 class Sound(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,9 +119,9 @@ async def _started(*job: str) -> AsyncGenerator[Process]:
 async def _answered(process: Process, file: AsyncIterator[bytes]) -> tuple[_Answer, bytes]:
     await _give(process, file)
     said = await _all_of(process)
-    if said is None or await process.wait() != 0:
+    if said is None or await process.wait() != 0 or not said:
         log.warning("a decoder ended without an answer", code=process.returncode)
-        return _DAMAGED, b""
+        return (_SLOW if process.returncode == -signal.SIGXCPU else _DAMAGED), b""
     line, _, made = said.partition(b"\n")
     return _decode(line), made
 
@@ -138,13 +139,13 @@ async def _give(process: Process, file: AsyncIterator[bytes]) -> None:
 
 
 async def _all_of(process: Process) -> bytes | None:
-    """What the program says; None when that is nothing, or too much."""
+    """What the program says; None when that is too much."""
     said = bytearray()
     while process.stdout is not None and (piece := await process.stdout.read(PIECE)):
         said += piece
         if len(said) > MOST_ANSWER:
             return None
-    return bytes(said) or None
+    return bytes(said)
 
 
 def _sound_of(answer: _Answer) -> Sound:

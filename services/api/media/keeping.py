@@ -23,6 +23,10 @@ _FAULTS: dict[Fault, Phrase] = {
     "huge": Phrase(
         "it has too many pixels; the limit is 64 million", "pikselnya terlalu banyak; batasnya 64 juta piksel"
     ),
+    "scans": Phrase(
+        "it has too many scans; save it anew, the limit is 100",
+        "pemindaiannya (scan) terlalu banyak; simpan ulang, batasnya 100",
+    ),
     "damaged": Phrase("it cannot be decoded; it is damaged or cut off", "tidak dapat dibaca; rusak atau terpotong"),
     "silent": Phrase("it holds no sound", "tidak berisi suara"),
     "long": Phrase("it is longer than an hour", "lebih panjang dari satu jam"),

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from services.api.errors import Refusal
+from services.api.media import decoding
 from services.api.media.decoding import Decoder, Sound
 from tests import media
 
@@ -124,6 +125,9 @@ async def test_a_film_without_sound_makes_no_note(decoder: Decoder) -> None:
         pytest.param(lambda: written("WEBP", 5, lossless=True), id="a moving sticker"),
         pytest.param(lambda: written("GIF", 5), id="a moving picture"),
         pytest.param(lambda: media.picture("PNG") + b"more", id="with something behind it"),
+        pytest.param(lambda: media.picture("JPEG", (8_000, 8_000), progressive=True), id="progressive of most pixels"),
+        pytest.param(lambda: media.many_scans((8_000, 8_000), 100), id="of most pixels and scans"),
+        pytest.param(lambda: media.many_frames(3_000) + media.DAMAGED_FRAME, id="a frame that nobody looks at"),
     ],
 )
 async def test_a_picture_is_decoded(decoder: Decoder, make: Callable[[], bytes]) -> None:
@@ -138,7 +142,10 @@ async def test_a_picture_is_decoded(decoder: Decoder, make: Callable[[], bytes])
         pytest.param(lambda: media.picture("JPEG", (300, 300))[:-300], "damaged", id="a JPEG cut off"),
         pytest.param(lambda: media.picture("WEBP", (300, 300))[:-30], "damaged", id="a WebP cut off"),
         pytest.param(lambda: written("GIF", 9)[:-90], "damaged", id="a moving picture cut off"),
+        pytest.param(lambda: media.many_frames(500) + media.DAMAGED_FRAME, "damaged", id="many frames, one damaged"),
         pytest.param(lambda: media.picture("PNG", (9_000, 9_000)), "huge", id="a bomb"),
+        pytest.param(lambda: media.many_scans((4_000, 4_000), 101), "scans", id="a scan too many"),
+        pytest.param(lambda: media.many_scans((8_000, 8_000), 20_000), "scans", id="hours of scans"),
         pytest.param(lambda: b"GIF89a" + b"\0" * 7 + b";", "damaged", id="without a size"),
         pytest.param(lambda: b"", "damaged", id="nothing"),
     ],
@@ -157,6 +164,13 @@ async def test_what_takes_too_long_is_ended() -> None:
     assert await decoder.picture_fault(pieces(media.picture())) == "slow"
     decoder = Decoder(at_once=1, queue=8, within_s=60)
     assert await decoder.picture_fault(pieces(media.picture())) is None
+
+
+async def test_a_picture_that_takes_too_much_cpu_time_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The limit ends the program, which works on for ever: a process under the same limits, without a picture."""
+    monkeypatch.setattr(decoding, "PROGRAM", "tests.unit.api.busy_decoder")
+    decoder = Decoder(at_once=1, queue=8, within_s=60)
+    assert await decoder.picture_fault(pieces(media.picture())) == "slow"
 
 
 async def test_files_wait_in_turn_and_no_more_than_may_wait(decoder: Decoder) -> None:

@@ -17,7 +17,7 @@ def main() -> int:
         from services.api.media.decoder import pictures
 
         pictures.load()
-        confine()
+        confine(cpu_s=pictures.CPU_S)
         answer, made = {"fault": pictures.fault_of(sys.stdin.buffer.read())}, b""
     else:
         from services.api.media.decoder import sounds

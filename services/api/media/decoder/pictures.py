@@ -6,9 +6,15 @@ import io
 
 from PIL import Image, ImageSequence
 
+from services.api.media.decoder.scans import has_too_many_scans
+
+CPU_S = 15
+"""Of a picture of the most pixels in any format, several times over."""
 MOST_PIXELS = 64_000_000
 MOST_PIXELS_OF_ALL = 256_000_000
 """Of all pictures of an animation; those beyond are not looked at."""
+FEWEST_PIXELS = 100_000
+"""So many count for the smallest picture of an animation: it costs time besides."""
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
 TRIED = (*FORMATS, "MPO")  # a JPEG with several pictures is found out to be one only when it is read
 Image.MAX_IMAGE_PIXELS = None  # the size is looked at here
@@ -24,7 +30,9 @@ def load() -> None:
 
 
 def fault_of(file: bytes) -> str | None:
-    """Why the picture cannot be shown: `empty`, `huge`, `damaged`; None when it can."""
+    """Why the picture cannot be shown: `empty`, `huge`, `scans`, `damaged`; None when it can."""
+    if has_too_many_scans(file):
+        return "scans"
     try:
         with Image.open(io.BytesIO(file), formats=FORMATS) as picture:
             if 0 in picture.size:
@@ -45,6 +53,6 @@ def _decode(picture: Image.Image) -> None:
     left = MOST_PIXELS_OF_ALL
     for shown in ImageSequence.Iterator(picture):
         shown.load()
-        left -= shown.width * shown.height
+        left -= max(FEWEST_PIXELS, shown.width * shown.height)
         if left < 0:
             return
