@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from itertools import islice
 
 MOST_WORDS = 200
@@ -23,7 +24,14 @@ def words_of(*texts: str | None) -> list[str]:
 
 
 def _folded(text: str) -> str:
-    if text.isascii():
-        return text.lower()
-    apart = unicodedata.normalize("NFKD", text).casefold()
+    return text.lower() if text.isascii() else "".join(map(_letters_of, text))
+
+
+@lru_cache(maxsize=4_096)
+def _letters_of(character: str) -> str:
+    """The letters that the character is made of, folded.
+
+    Character by character: to decompose a whole text sorts its marks, in quadratic time where there are only marks.
+    """
+    apart = unicodedata.normalize("NFKD", character).casefold()
     return "".join(letter for letter in apart if not unicodedata.combining(letter))

@@ -9,6 +9,8 @@ from libs.contracts.ids import is_session_id
 from services.api.sentences import Phrase
 
 LENGTHS = (3, 50)
+MOST_DECOMPOSED = 4 * LENGTHS[1]
+"""No character is more than four before it is composed. Composing takes quadratic time where there are only marks."""
 SEPARATORS = "/\\"
 """Proxies and clients take `/`, encoded or not, for the end of a segment, and browsers turn `\\` into it."""
 
@@ -34,8 +36,12 @@ _LIKE_AN_ID = Phrase(
 
 
 def as_stored(written: str) -> str:
-    """The name as it is stored and looked up: composed (NFC), without the spaces around it."""
-    return unicodedata.normalize("NFC", written).strip()
+    """The name as it is stored and looked up: composed (NFC), without the spaces around it.
+
+    What is too long to become a name stays as it is: no session has it.
+    """
+    name = written.strip()
+    return name if len(name) > MOST_DECOMPOSED else unicodedata.normalize("NFC", name).strip()
 
 
 def name_fault(name: str) -> Phrase | None:
