@@ -12,6 +12,7 @@ from libs.contracts.errors import ApiError
 from services.api.access.tokens import Tokens
 from services.api.errors import Refusal
 from services.api.web.addresses import Network, address_of
+from services.api.web.cookie_header import value_in
 
 COOKIE = "merpati_token"
 CSRF_HEADER = "x-csrf-token"
@@ -26,7 +27,7 @@ Connection = ASGIConnection[Any, Any, Any, Any]
 
 def token_in_cookie(connection: Connection) -> str:
     """The token, or nothing."""
-    return connection.cookies.get(COOKIE, "")
+    return value_in(connection.headers.get("cookie", ""), COOKIE)
 
 
 def credential_in_cookie(tokens: Tokens, connection: Connection) -> str:

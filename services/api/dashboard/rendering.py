@@ -25,6 +25,7 @@ from services.api.live.filters import Cursor
 from services.api.sessions.reasons import why
 from services.api.times import iso
 from services.api.translations import in_indonesian
+from services.api.web.cookie_header import value_in
 
 TEMPLATES = Path(__file__).parent / "templates"
 THEMES = ("merpati", "merpati-dark")
@@ -150,7 +151,7 @@ def language_of_path(path: str) -> Language:
 
 def language_wished(request: Request[Any, Any, Any]) -> Language:
     """The language that was chosen; else that of the browser."""
-    chosen = request.cookies.get(LANGUAGE_COOKIE, "")
+    chosen = value_in(request.headers.get("cookie", ""), LANGUAGE_COOKIE)
     if chosen in LANGUAGES:
         return chosen
     return "id" if language_of(request.headers.get("accept-language", "")) == "id" else "en"
@@ -165,7 +166,7 @@ def in_language(request: Request[Any, Any, Any], language: Language) -> str:
 
 def theme_of(request: Request[Any, Any, Any]) -> str:
     """The theme that was chosen; empty when the system's holds."""
-    chosen = request.cookies.get(THEME_COOKIE, "")
+    chosen = value_in(request.headers.get("cookie", ""), THEME_COOKIE)
     return chosen if chosen in THEMES else ""
 
 
