@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from fnmatch import fnmatchcase
 
 import msgspec
 
+from libs.contracts.patterns import fits
 from libs.contracts.records import Record
 from libs.contracts.times import Time
 
@@ -80,7 +80,7 @@ class Webhook(Record, frozen=True, kw_only=True, rename="camel"):
         """Whether it wants a frame of this session (None: about the customer) and type."""
         if self.session_ids is not None and session_id not in self.session_ids:
             return False
-        return not self.events or any(fnmatchcase(frame_type, pattern) for pattern in self.events)
+        return not self.events or any(fits(frame_type, pattern) for pattern in self.events)
 
     def has_begun(self, log: str, seq: int) -> bool:
         """Whether the frame at this place of this life of UPDATES comes after its start."""

@@ -108,8 +108,8 @@ OF_VALUES: dict[str, str] = {
         "harus sebelum `to`, paling banyak {} hari untuk tiap {}"
     ),
     "only the newest {} are paged through by number": "hanya {} yang terbaru yang dapat dibuka per nomor halaman",
-    "it lists types such as message.sent or session.*, separated by commas": (
-        "harus daftar jenis seperti message.sent atau session.*, dipisahkan koma"
+    "it lists up to 100 types such as message.sent or session.*, separated by commas": (
+        "harus daftar paling banyak 100 jenis seperti message.sent atau session.*, dipisahkan koma"
     ),
     "{} is no type and no pattern of types, such as message.* or session.qr": (
         "{} bukan jenis dan bukan pola jenis, misalnya message.* atau session.qr"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from fnmatch import fnmatchcase
 
 import msgspec
+
+from libs.contracts.patterns import MOST_CHARACTERS, MOST_PATTERNS, fits
 
 _PATTERN = re.compile(r"[a-z_*]+(?:\.[a-z_*]+)?")
 _CURSOR = re.compile(r"([0-9a-f]{1,16})-([0-9]{1,18})")
@@ -28,11 +29,15 @@ def cursor_of(text: str) -> Cursor | None:
 
 
 def patterns_of(text: str) -> tuple[str, ...] | None:
-    """The type patterns in `session.*,message.sent`; empty for all types, None when one of them is not a pattern."""
-    patterns = tuple(part.strip() for part in text.split(",") if part.strip())
-    if not all(_PATTERN.fullmatch(pattern) for pattern in patterns):
+    """The type patterns in `session.*,message.sent`; empty for all types, None for no pattern, or too many."""
+    patterns = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    if len(patterns) > MOST_PATTERNS or not all(map(_is_pattern, patterns)):
         return None
     return () if "*" in patterns else patterns
+
+
+def _is_pattern(text: str) -> bool:
+    return len(text) <= MOST_CHARACTERS and _PATTERN.fullmatch(text) is not None
 
 
 class Filter:
@@ -53,6 +58,6 @@ class Filter:
     def _takes_type(self, frame_type: str) -> bool:
         known = self._known.get(frame_type)
         if known is None:
-            known = any(fnmatchcase(frame_type, pattern) for pattern in self._patterns)
+            known = any(fits(frame_type, pattern) for pattern in self._patterns)
             self._known[frame_type] = known
         return known

@@ -139,7 +139,7 @@ async def listening_of(edge: Edge, caller: Caller, connection: Connection, since
     caller.require("read")
     patterns = patterns_of(connection.query_params.get("events", ""))
     if patterns is None:
-        raise invalid("events", "it lists types such as message.sent or session.*, separated by commas")
+        raise invalid("events", "it lists up to 100 types such as message.sent or session.*, separated by commas")
     sessions = await _sessions_of(edge, caller, connection.query_params.get("session", ""))
     cursor: Cursor | None = cursor_of(since) if since else None
     if since and cursor is None:
