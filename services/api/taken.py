@@ -14,7 +14,7 @@ from msgspec import inspect
 BODY = "data"
 """The parameter in which Litestar hands a body over."""
 
-_STEP = re.compile(r"\[[^\]]*\]|[^.\[\]]+")
+_STEP = re.compile(r"\[[^\[\]]*\]|[^.\[\]]+")
 
 
 class Taken(msgspec.Struct, frozen=True, kw_only=True):

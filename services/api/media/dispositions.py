@@ -28,14 +28,21 @@ def parameters_of(header: str) -> dict[str, str]:
     message["Content-Disposition"] = re.sub(r"[\r\n]+", " ", header)
     found: dict[str, str] = {}
     extended: set[str] = set()
-    written = cast("list[tuple[str, str | _Extended]]", message.get_params([], "content-disposition"))
-    for name, value in ((name.lower(), value) for name, value in written[1:]):
+    for name, value in ((name.lower(), value) for name, value in _written_in(message)[1:]):
         if isinstance(value, tuple):
             found[name] = _of_charset(value)
             extended.add(name)
         elif name not in extended:
             found.setdefault(name, _plain(value))
     return found
+
+
+def _written_in(message: Message[str, str]) -> list[tuple[str, str | _Extended]]:
+    """The parameters; none of a header that `email` cannot put in order, such as `name*0*=a; name*=b`."""
+    try:
+        return cast("list[tuple[str, str | _Extended]]", message.get_params([], "content-disposition"))
+    except (TypeError, ValueError):
+        return []
 
 
 def file_name_in(header: str) -> str | None:

@@ -38,9 +38,14 @@ def public_wishes_of(edge: Edge, request: Request[Any, Any, Any]) -> Wishes:
 
 
 def _asked_wait_s(edge: Edge, request: Request[Any, Any, Any]) -> float | None:
-    prefer = header_of(request, b"prefer")
-    wait = _WAIT.search(prefer) if prefer else None
-    return min(float(wait[1]), edge.settings.wait_most_s) if wait else None
+    wait_s = wait_asked(header_of(request, b"prefer") or "")
+    return None if wait_s is None else min(wait_s, edge.settings.wait_most_s)
+
+
+def wait_asked(prefer: str) -> float | None:
+    """The seconds of `wait` in a header `Prefer` (RFC 7240)."""
+    wait = _WAIT.search(prefer)
+    return float(wait[1]) if wait else None
 
 
 def text_content(text: str, *, path: str = "message") -> Text:

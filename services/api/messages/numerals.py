@@ -27,7 +27,7 @@ _APOSTROPHES = " '\u2018\u2019\u02bc\uff07"
 _QUOTES = (('"', '"'), ("\u201c", "\u201d"), ("\u201e", "\u201c"), ("\uff02", "\uff02"))
 
 _GROUP = re.compile(r"[0-9]+")
-_ALLOWED = re.compile(r"[ ()\[\].-]*\+?[ ()\[\].0-9-]*")
+_ALLOWED = re.compile(r"[ ()\[\].-]*+\+?[ ()\[\].0-9-]*+")
 _SHORTENED = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]*)?[eE][+-]?[0-9]+")
 _DECIMALS = re.compile(r"[+-]?[0-9]+,[0-9]{0,3}")
 _EXTENSION = re.compile(

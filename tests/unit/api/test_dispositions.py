@@ -30,6 +30,7 @@ from services.api.media.dispositions import MOST_CHARACTERS, file_name_in, param
         pytest.param('attachment; filename="50%off.pdf"', "50%off.pdf", id="a percent sign"),
         pytest.param('attachment; filename="Ren\u00c3\u00a9.pdf"', "René.pdf", id="raw UTF-8"),
         pytest.param('attachment; filename="Ren\u00e9.pdf"', "René.pdf", id="raw Latin-1"),
+        pytest.param("attachment; name*0*=a; name*=b; filename=c.pdf", None, id="sections with and without a number"),
         pytest.param("inline", None, id="none"),
         pytest.param("", None, id="empty"),
         pytest.param('attachment; filename=""', None, id="an empty one"),
