@@ -25,7 +25,7 @@ _FAULTS: dict[Fault, Phrase] = {
     ),
     "scans": Phrase(
         "it has too many scans; save it anew, the limit is 100",
-        "pemindaiannya (scan) terlalu banyak; simpan ulang, batasnya 100",
+        "pindaiannya (scan) terlalu banyak; simpan ulang gambarnya, batasnya 100",
     ),
     "damaged": Phrase("it cannot be decoded; it is damaged or cut off", "tidak dapat dibaca; rusak atau terpotong"),
     "silent": Phrase("it holds no sound", "tidak berisi suara"),

@@ -115,6 +115,16 @@ async def test_what_holds_no_sound_is_refused_in_both_languages(site: Site, sess
     assert "tidak dapat dijadikan pesan suara" in told["message"]
 
 
+async def test_a_picture_of_too_many_scans_is_refused_in_both_languages(site: Site, session_id: str, rows: Any) -> None:
+    body = {"type": "image", "to": TO, "data": encoded(media.many_scans((8_000, 8_000), 5_000))}
+    told = refused(await send(site, session_id, body), 400, "INVALID_MEDIA")
+    assert "it has too many scans; save it anew, the limit is 100" in told["message"]
+    told = refused(await send(site, session_id, body, Accept_Language="id"), 400, "INVALID_MEDIA")
+    assert "pindaiannya (scan) terlalu banyak" in told["message"]
+    assert await rows["media.files"].count_documents({}) == 0
+    assert await commands(site) == []
+
+
 @pytest.mark.parametrize("kind", ["image", "sticker"])
 async def test_a_picture_that_cannot_be_decoded_is_refused(site: Site, session_id: str, rows: Any, kind: str) -> None:
     broken = BROKEN if kind == "image" else media.picture("WEBP", (300, 300))[:-30]
