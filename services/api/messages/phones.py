@@ -9,7 +9,6 @@ Indonesian mobile wherever it can be one; `as_it_stands` says whom such digits n
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from urllib.parse import unquote
 
 import msgspec
@@ -18,6 +17,7 @@ from phonenumbers import NumberParseException, PhoneMetadata, PhoneNumber, Phone
 
 from services.api.messages.jids import PERSON, jid_in
 from services.api.messages.numerals import EXTENSION, Written, in_plain_characters, written_in
+from services.api.remembering import remembered
 from services.api.sentences import Phrase
 
 DEFAULT_COUNTRY = "62"
@@ -88,7 +88,7 @@ class _Reading(msgspec.Struct, frozen=True):
     fault: Phrase | None = None
 
 
-@lru_cache(maxsize=20_000)
+@remembered(most=20_000, longest=MAX_CHARACTERS)
 def recipient_of(text: str, country: str = DEFAULT_COUNTRY) -> Recipient | InvalidPhone:
     """Whom `text` means: a phone number in any usual spelling, or a JID of a person, a group or a LID.
 
@@ -107,7 +107,7 @@ def recipient_of(text: str, country: str = DEFAULT_COUNTRY) -> Recipient | Inval
     return Recipient(jid=jid, display=jid.removesuffix(PERSON))
 
 
-@lru_cache(maxsize=20_000)
+@remembered(most=20_000, longest=MAX_CHARACTERS)
 def as_it_stands(text: str, country: str = DEFAULT_COUNTRY) -> Recipient | None:
     """Whom the digits name as a whole international number where `recipient_of` reads, or may read, another one.
 

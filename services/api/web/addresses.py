@@ -5,10 +5,14 @@ from __future__ import annotations
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
+from services.api.remembering import remembered
+
 Network = IPv4Network | IPv6Network
 Address = IPv4Address | IPv6Address
 
 MOST_HOPS = 20
+MOST_CHARACTERS = 64
+"""An address has no more, with its port; longer texts are not remembered."""
 
 
 def networks_of(texts: tuple[str, ...]) -> tuple[Network, ...]:
@@ -34,7 +38,7 @@ def is_among(address: str, allowed: tuple[str, ...]) -> bool:
     return found is not None and any(found in network for network in _known_networks(allowed))
 
 
-@lru_cache(maxsize=4096)
+@remembered(most=4096, longest=MOST_CHARACTERS)
 def address_of(text: str) -> Address | None:
     """The address in `203.0.113.7`, `203.0.113.7:1234`, `2001:db8::1` or `[2001:db8::1]:1234`, else None.
 

@@ -8,6 +8,7 @@ import time
 from typing import Any, cast
 
 import msgspec
+from litestar._parsers import parse_query_string  # its cache is nowhere public
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from libs.contracts.errors import ApiError
@@ -28,6 +29,8 @@ EXPOSED = ", ".join(
 PREFLIGHT_S = "600"
 QUIET = ("/livez", "/readyz")
 
+LONG_QUERY = 4_096
+"""Bytes. Litestar remembers the parameters of 1,024 queries: those of long ones would take 2 GB."""
 _PUBLIC = re.compile(r"^(/api/services/whatsapp/chat/[^/]*/).*", re.DOTALL)
 _KEY = re.compile(r"gf_[A-Za-z0-9_-]+")
 
@@ -63,6 +66,8 @@ class Door:
         else:
             await self._serve(visit, scope, receive)
         visit.note()
+        if len(scope.get("query_string", b"")) > LONG_QUERY:
+            parse_query_string.cache_clear()
 
     def _address_of(self, scope: Scope) -> str:
         peer = scope.get("client")

@@ -147,8 +147,8 @@ PARSERS = (
     Parser(name="escapes of HTML", parse=html.unescape, limit=4_000),
     Parser(name="emoji", parse=emoji.is_emoji),
     Parser(name="JID", parse=jids.jid_in, around=(("", ""), ("", "@s.whatsapp.net"), ("62", "@g.us"), ("62", "@lid"))),
-    Parser(name="phone", parse=phones.recipient_of.__wrapped__, around=(("", ""), ("tel:", ""), ("+62", ""))),
-    Parser(name="digits as they stand", parse=phones.as_it_stands.__wrapped__),
+    Parser(name="phone", parse=phones.recipient_of.anew, around=(("", ""), ("tel:", ""), ("+62", ""))),
+    Parser(name="digits as they stand", parse=phones.as_it_stands.anew),
     Parser(name="numerals", parse=lambda text: numerals.written_in(numerals.in_plain_characters(text))),
     Parser(
         name="inline medium",
@@ -223,7 +223,7 @@ PARSERS = (
         parse=lambda text: (agents.is_handheld(text), agents.agent_named(text, lambda word, **_: word)),
     ),
     Parser(name="X-Forwarded-For", parse=lambda text: addresses.client_of("127.0.0.1", text, PROXIES)),
-    Parser(name="address", parse=addresses.address_of.__wrapped__, around=(("", ""), ("[", "]"), ("1.", ""))),
+    Parser(name="address", parse=addresses.address_of.anew, around=(("", ""), ("[", "]"), ("1.", ""))),
     Parser(name="Range", parse=lambda text: ranges.part_of(text, 1_000), around=(("", ""), ("bytes=", ""))),
     Parser(name="Prefer", parse=composing.wait_asked, around=(("", ""), ("wait=", ""))),
     Parser(
