@@ -17,6 +17,7 @@ const (
 	longestID    = 256
 	mostMentions = 1_100     // a group has up to 1,024 members
 	longestWords = 65_536    // characters of a text, as we may send them ourselves
+	largestVote  = 64 << 10  // bytes of the options that one vote chooses: a message keeps fifty votes
 	largestBytes = 256 << 10 // of everything that one message says: what carries it on takes no more than 1 MB
 )
 

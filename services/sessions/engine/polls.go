@@ -138,17 +138,21 @@ func (c *connection) openVote(e *events.Message, kept *keptPoll, id types.Messag
 	return nil, err
 }
 
-// chosen finds the options by their hashes, in the poll's order.
+// chosen finds the options by their hashes, in the poll's order, as many as fit.
 func (p *keptPoll) chosen(hashes [][]byte) []string {
 	voted := make(map[string]bool, len(hashes)) // poll and vote are strangers', of any length
 	for _, hash := range hashes {
 		voted[string(hash)] = true
 	}
-	chosen := []string{}
+	chosen, bytes := []string{}, 0
 	for i, hash := range whatsmeow.HashPollOptions(p.Options) {
-		if voted[string(hash)] {
-			chosen = append(chosen, p.Options[i])
+		if !voted[string(hash)] {
+			continue
 		}
+		if bytes += len(p.Options[i]); bytes > largestVote {
+			break
+		}
+		chosen = append(chosen, p.Options[i])
 	}
 	return chosen
 }

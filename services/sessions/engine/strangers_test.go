@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -40,6 +41,16 @@ func TestAVoteOfManyOptionsIsReadInLinearTime(t *testing.T) {
 
 	if len(chosen) != 1 || chosen[0] != "7" || took > 10*time.Second {
 		t.Errorf("%d options were chosen in %s", len(chosen), took)
+	}
+}
+
+func TestAVoteTellsNoMoreThanFits(t *testing.T) {
+	options := make([]string, 100)
+	for i := range options {
+		options[i] = fmt.Sprintf("%02d", i) + strings.Repeat("x", 1022)
+	}
+	if chosen := (&keptPoll{Options: options}).chosen(whatsmeow.HashPollOptions(options)); len(chosen) != largestVote/1024 {
+		t.Errorf("%d options of a kilobyte are told", len(chosen))
 	}
 }
 
