@@ -22,7 +22,8 @@ from libs.runtime.mongo import connect, database
 from libs.runtime.settings import SettingsError
 from libs.runtime.tasks import end
 from libs.runtime.topology import drift
-from services.api.access.auth import provide_caller, provide_operator
+from services.api.access.auth import provide_caller, provide_me, provide_operator
+from services.api.access.guard import give_rules, guard
 from services.api.access.key_uses import KeyUses
 from services.api.access.limiting import Limiter
 from services.api.access.passwords import Passwords
@@ -106,8 +107,10 @@ def application(body_bytes: int, dashboard_assets: str) -> Litestar:
             "edge": Provide(provide_edge),
             "caller": Provide(provide_caller),
             "operator": Provide(provide_operator),
+            "me": Provide(provide_me),
         },
         exception_handlers={**handlers()},
+        guards=[guard],
         lifespan=[_running],
         logging_config=None,
         openapi_config=openapi_config(),
@@ -115,6 +118,7 @@ def application(body_bytes: int, dashboard_assets: str) -> Litestar:
         request_max_body_size=TEXT_BYTES,
     )
     mount(app, dashboard_assets)
+    give_rules(app)
     return app
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Generator
 from typing import Any, TypeVar, cast
 
 import nats.errors
@@ -30,6 +31,7 @@ class Memory:
         self._bus, self._life_s, self._most, self._clock = bus, life_s, entries, clock
         self._beliefs: dict[str, tuple[float, str, Any]] = {}
         self._readings: dict[tuple[str, int], asyncio.Future[Any]] = {}
+        self._watches: dict[str, list[Callable[[], None]]] = {}
         self._changes = 0
         self._contact = -1
         self._subscription: Subscription | None = None
@@ -75,6 +77,22 @@ class Memory:
             reading.add_done_callback(lambda _: self._readings.pop(asked, None))
         return await asyncio.shield(reading)  # one client that goes away must not end the read for the others
 
+    @contextlib.contextmanager
+    def watching(self, subjects: Collection[str], call: Callable[[], None]) -> Generator[None]:
+        """Call this whenever one of these subjects changes, here or in another edge, while the block runs.
+
+        What changes while NATS is away is not told.
+        """
+        for subject in subjects:
+            self._watches.setdefault(subject, []).append(call)
+        try:
+            yield
+        finally:
+            for subject in subjects:
+                self._watches[subject].remove(call)
+                if not self._watches[subject]:
+                    del self._watches[subject]
+
     async def drop(self, subject: str) -> None:
         """This has changed: forget it here at once, and in the other edges."""
         self._forget(subject)
@@ -87,6 +105,8 @@ class Memory:
         self._changes += 1
         for name in [name for name, belief in self._beliefs.items() if belief[1] == subject]:
             del self._beliefs[name]
+        for call in tuple(self._watches.get(subject, ())):
+            call()
 
     def _keep(self, name: str, subject: str, found: Any) -> None:
         if len(self._beliefs) >= self._most:

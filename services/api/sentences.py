@@ -103,8 +103,8 @@ SENTENCES: dict[ApiError, Sentence] = {
     ),
     ApiError.CUSTOMER_SUSPENDED: Sentence(
         403,
-        "This account is suspended; ask the operator of this service.",
-        "Akun ini ditangguhkan; hubungi pengelola layanan.",
+        "This account is suspended; its devices stay linked. To go on, ask {contact}.",
+        "Akun ini ditangguhkan; perangkatnya tetap tertaut. Untuk melanjutkan, hubungi {contact}.",
     ),
     ApiError.WEBHOOK_LIMIT_REACHED: Sentence(
         403,

@@ -72,7 +72,7 @@ class Settings(CommonSettings, frozen=True, kw_only=True):
     sign_in_window_s: Positive = 900
     """The window of failed sign-ins, from the first of them, seconds."""
     operator_contact: str = ""
-    """Whom customers ask for a plan, shown on their pages: an e-mail address, a URL, or words."""
+    """Whom customers ask for a plan, and why they are suspended: an e-mail address, a URL, or words."""
     open_signup: bool = False
     """Whether anybody may sign up as a new customer."""
     signup_plan: str = ""

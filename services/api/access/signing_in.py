@@ -10,6 +10,7 @@ from services.api.access.attempts import begin_sign_in
 from services.api.accounts import store_users
 from services.api.accounts.audit import note
 from services.api.accounts.records import Login, Role, User
+from services.api.billing.standings import require_unsuspended
 from services.api.context import Edge
 from services.api.errors import Refusal
 from services.api.requests import client_address
@@ -22,7 +23,7 @@ ANY_ROLE = tuple(Role)
 async def checked_user(edge: Edge, identifier: str, password: str, *, roles: tuple[Role, ...] = ANY_ROLE) -> User:
     """The user with this name and password. Raises Refusal INVALID_CREDENTIALS, TOO_MANY_ATTEMPTS.
 
-    Unknown name, wrong password and wrong role look and last the same.
+    Unknown name, wrong password and wrong role look and last the same. With the right password, CUSTOMER_SUSPENDED.
     """
     user = await store_users.user_who_signs_in_as(edge.database, identifier)
     attempt = await begin_sign_in(edge, identifier, None if user is None else user.id)
@@ -36,6 +37,8 @@ async def checked_user(edge: Edge, identifier: str, password: str, *, roles: tup
         await note_failure(edge, user, identifier)
         raise Refusal(ApiError.INVALID_CREDENTIALS)
     await attempt.succeed()
+    if user.customer_id is not None:
+        await require_unsuspended(edge, user.customer_id)
     return user
 
 

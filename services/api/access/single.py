@@ -3,56 +3,106 @@
 from __future__ import annotations
 
 import hmac
-from typing import Any
-
-from litestar import Request
 
 from libs.contracts.errors import ApiError
 from services.api.access.admission import admit_request
-from services.api.access.auth import Caller, bearer_of, caller_of_credential, given_key_of, key_holder
+from services.api.access.callers import Caller
+from services.api.access.credentials import Connection, bearer_of, given_key_of
+from services.api.access.gate import (
+    SignedIn,
+    caller_acting,
+    caller_of_deployment,
+    caller_of_key,
+    found_behind,
+    method_of,
+)
 from services.api.access.keys import KEY_PREFIX
-from services.api.accounts import store_customers
-from services.api.accounts.records import Customer, User
+from services.api.access.rules import Rule
+from services.api.billing.standings import require_unsuspended
 from services.api.context import Edge
-from services.api.errors import Refusal
+from services.api.errors import RETRY_AFTER_S, Refusal, is_away
 from services.api.sessions import desired, store_sessions
 from services.api.sessions.owners import OwnerLease
 from services.api.sessions.store_sessions import Seen
 
 DEFAULT_SESSION = "default"
 
-
-class _Anybody:
-    """Nobody in particular: the deployment's own key, a platform user, or no credential where none is needed."""
+Found = Caller | SignedIn | None
 
 
-ANYBODY = _Anybody()
+async def caller_of_single(edge: Edge, connection: Connection, rule: Rule) -> Caller:
+    """The caller of `/qr` and `/reconnect`. Raises Refusal 401 without a credential, 403 without the right.
+
+    NOT_READY, which the dashboard of that kind understands, before the bootstrap and while something is away.
+    """
+    try:
+        return await _caller(edge, connection, rule)
+    except Exception as error:
+        if is_away(error):
+            raise not_ready() from error
+        raise
 
 
-async def caller_of_single(edge: Edge, request: Request[Any, Any, Any]) -> Caller:
-    """The caller of `/qr` and `/reconnect`. Raises Refusal 401 without a right, NOT_READY before the bootstrap."""
-    api_key, bearer = given_key_of(request), bearer_of(request)
-    found = await _by_bearer(edge, bearer) if bearer else None
-    if found is None and api_key:
-        found = await _by_key(edge, api_key)
-    if found is None and not api_key and not bearer and _is_open(edge):
-        found = ANYBODY
-    if found is None:
-        raise Refusal(_why_refused(edge, api_key=api_key, bearer=bearer))
-    if not isinstance(found, Caller):
-        return await _default_caller(edge)
-    await admit_request(edge, found)
+async def _caller(edge: Edge, connection: Connection, rule: Rule) -> Caller:
+    match await _found(edge, connection):
+        case Caller() as caller:
+            await admit_request(edge, caller)
+            rule.require(caller, method_of(connection))
+            return caller
+        case SignedIn() as operator:
+            return await caller_acting(edge, connection, rule, operator)
+        case None if _may_do_without(edge, connection):
+            caller = await caller_of_deployment(edge)
+            await require_unsuspended(edge, caller.customer_id)
+            return caller
+        case None:
+            raise Refusal(_why_refused(edge, connection))
+
+
+async def caller_of_status(edge: Edge, connection: Connection) -> Caller:
+    """The caller of `/status`, which needs no credential: one that is worth nothing counts as none, and nothing is
+    counted against a key's rate, nor noted."""
+    found = await _found(edge, connection)
+    return found if isinstance(found, Caller) else await caller_of_deployment(edge)
+
+
+async def _found(edge: Edge, connection: Connection) -> Found:
+    """Whom the bearer token stands for, else the key."""
+    api_key, bearer = given_key_of(connection), bearer_of(connection)
+    found = await found_behind(edge, bearer) if bearer else None
+    if found is None and api_key and not _is_deployments(edge, api_key):
+        found = await caller_of_key(edge, api_key)
     return found
 
 
-async def caller_of_status(edge: Edge, request: Request[Any, Any, Any]) -> Caller:
-    """The caller of `/status`, which needs no credential: one that is worth nothing counts as none, and nothing is
-    counted against a key's rate."""
-    api_key, bearer = given_key_of(request), bearer_of(request)
-    found = await _by_bearer(edge, bearer) if bearer else None
-    if found is None and api_key:
-        found = await _by_key(edge, api_key)
-    return found if isinstance(found, Caller) else await _default_caller(edge)
+def _may_do_without(edge: Edge, connection: Connection) -> bool:
+    """Whether the deployment's own key was given, or nothing where nothing is needed."""
+    api_key = given_key_of(connection)
+    if api_key:
+        return _is_deployments(edge, api_key)
+    return not bearer_of(connection) and edge.settings.open_single_session and not edge.settings.api_key
+
+
+def _is_deployments(edge: Edge, api_key: str) -> bool:
+    own = edge.settings.api_key
+    return bool(own) and hmac.compare_digest(own.encode(), api_key.encode())
+
+
+def _why_refused(edge: Edge, connection: Connection) -> ApiError:
+    api_key, bearer = given_key_of(connection), bearer_of(connection)
+    if api_key or bearer.startswith(KEY_PREFIX):
+        return ApiError.INVALID_API_KEY
+    if bearer:
+        return ApiError.INVALID_TOKEN
+    return ApiError.INVALID_API_KEY if edge.settings.api_key else ApiError.UNAUTHORIZED
+
+
+def not_ready() -> Refusal:
+    """What W understands: while something is away, the client is not ready."""
+    return Refusal(ApiError.NOT_READY, headers={"Retry-After": RETRY_AFTER_S})
+
+
+# --- The session -----------------------------------------------------------------------------------------------------
 
 
 async def default_session(edge: Edge, caller: Caller) -> Seen | None:
@@ -74,6 +124,7 @@ async def default_session_made(edge: Edge, caller: Caller) -> Seen:
     seen = await default_session(edge, caller)
     if seen is not None:
         return seen
+    caller.require_all_sessions()  # a session that is made is the account's
     try:
         return await desired.create_session(edge, caller.customer_id, name=DEFAULT_SESSION, engine=None)
     except Refusal as refusal:
@@ -83,44 +134,3 @@ async def default_session_made(edge: Edge, caller: Caller) -> Seen:
     if seen is None:
         raise Refusal(ApiError.NOT_READY)
     return seen
-
-
-async def _by_bearer(edge: Edge, bearer: str) -> Caller | _Anybody | None:
-    found = await caller_of_credential(edge, bearer)
-    return ANYBODY if isinstance(found, User) else found
-
-
-async def _by_key(edge: Edge, api_key: str) -> Caller | _Anybody | None:
-    deployment_key = edge.settings.api_key
-    if deployment_key and hmac.compare_digest(deployment_key.encode(), api_key.encode()):
-        return ANYBODY
-    holder = await key_holder(edge, api_key)
-    return None if holder is None else holder.caller()
-
-
-def _is_open(edge: Edge) -> bool:
-    return edge.settings.open_single_session and not edge.settings.api_key
-
-
-def _why_refused(edge: Edge, *, api_key: str, bearer: str) -> ApiError:
-    if api_key or bearer.startswith(KEY_PREFIX):
-        return ApiError.INVALID_API_KEY
-    if bearer:
-        return ApiError.INVALID_TOKEN
-    return ApiError.INVALID_API_KEY if edge.settings.api_key else ApiError.UNAUTHORIZED
-
-
-async def default_customer(edge: Edge) -> Customer:
-    """Whom it is about when the caller is no customer's. Raises Refusal NOT_READY before the bootstrap."""
-    customer = await edge.memory.believe(
-        "customer/default",
-        lambda found: f"customer/{found.id}",
-        lambda: store_customers.default_customer(edge.database),
-    )
-    if customer is None:
-        raise Refusal(ApiError.NOT_READY)
-    return customer
-
-
-async def _default_caller(edge: Edge) -> Caller:
-    return Caller(customer_id=(await default_customer(edge)).id, scopes=("read", "sessions"))

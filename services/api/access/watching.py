@@ -3,31 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import pymongo
-from litestar.connection import ASGIConnection
-from litestar.handlers import BaseRouteHandler
 from pymongo.errors import PyMongoError
 
 from libs.contracts.errors import ApiError
 from libs.runtime.bus import BusDown
-from services.api.access.auth import credential_of, operator_of_request
 from services.api.access.tokens import TokenRefused
 from services.api.accounts import store_users
 from services.api.accounts.records import PLATFORM, User
-from services.api.context import Edge, edge_of
+from services.api.context import Edge
 from services.api.errors import Refusal, is_away
 from services.api.times import now
 
 WITHIN_S = 1.5
-
-
-async def watcher_guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-    """Guard of what is read to find out what is away. As `platform_guard`, as long as nothing is."""
-    edge = edge_of(connection)
-    token = credential_of(edge, connection)
-    connection.state["operator"] = await watcher_of(edge, token, lambda: operator_of_request(edge, connection))
 
 
 async def watcher_of(edge: Edge, token: str, ask: Callable[[], Awaitable[User]]) -> User:

@@ -180,6 +180,10 @@ class Ticket(Stored, frozen=True, kw_only=True, rename="camel"):
     scopes: tuple[str, ...]
     session_ids: tuple[str, ...] | None
     expires_at: datetime
+    login_id: str | None = None
+    """The sign-in that it stands for."""
+    key_hash: str | None = None
+    """The SHA-256 of the API key that it stands for."""
 
 
 class AuditEntry(Stored, frozen=True, kw_only=True, rename="camel"):

@@ -9,7 +9,11 @@ from services.api.accounts.records import Account
 from services.api.billing.terms import Standing, standing_of
 from services.api.context import Edge
 from services.api.errors import Refusal
+from services.api.sentences import Phrase
 from services.api.times import now
+
+THE_OPERATOR = Phrase("the operator of this service", "pengelola layanan ini")
+"""Whom a customer asks where the deployment names nobody."""
 
 
 async def account_for(edge: Edge, customer_id: str) -> Account | None:
@@ -42,7 +46,7 @@ async def require_unsuspended(edge: Edge, customer_id: str) -> None:
     """Raises Refusal CUSTOMER_SUSPENDED while an operator has suspended the customer."""
     account = await account_for(edge, customer_id)
     if account is not None and account.customer.suspended_at is not None:
-        raise Refusal(ApiError.CUSTOMER_SUSPENDED)
+        raise Refusal(ApiError.CUSTOMER_SUSPENDED, contact=edge.settings.operator_contact.strip() or THE_OPERATOR)
 
 
 async def require_subscription(edge: Edge, customer_id: str) -> None:

@@ -10,8 +10,8 @@ from litestar import Request, Response
 from litestar.response import Redirect
 
 from libs.contracts.errors import ApiError
+from services.api.access.guard import NotSignedIn
 from services.api.dashboard.rendering import language_of_path, language_wished, pages_of
-from services.api.dashboard.visitors import NotSignedIn
 from services.api.dashboard.words import LANGUAGES, Language
 from services.api.errors import Refusal, body_limit, envelope, refusal_of
 from services.api.sentences import sentence
@@ -56,7 +56,13 @@ def unknown_page(request: Request[Any, Any, Any]) -> Response[Any]:
 def _page(request: Request[Any, Any, Any], refusal: Refusal, language: Language) -> Response[Any]:
     said = sentence(refusal.code, language, refusal.params)
     shown = pages_of(request).page(
-        request, "failed.html", status=refusal.status, language=language, sentence=said, code=refusal.error
+        request,
+        "failed.html",
+        status=refusal.status,
+        language=language,
+        sentence=said,
+        code=refusal.error,
+        is_suspended=refusal.code is ApiError.CUSTOMER_SUSPENDED,
     )
     shown.headers.update(refusal.headers)
     return shown

@@ -25,6 +25,8 @@ from services.api.sessions.qr import QrPainter
 RECENT_FRAMES = 8_192
 RECENT_BYTES = 16 * 1024 * 1024
 RETRY_S = 0.2
+CODES = ("qr", "qrRaw", "pairCode", "passkey")
+"""The fields of `session.*` frames that a device is linked with."""
 
 TOO_SLOW, RESTARTED = 1013, 1012
 LAST_WAITS_S = 3.0
@@ -55,6 +57,15 @@ class LiveFrame:
         if self._text is None:
             self._text = with_cursor(self.payload, self.cursor)
         return self._text
+
+    @property
+    def text_without_codes(self) -> str:
+        """The same for who may not link a device: without the codes with which that is done."""
+        if not self.type.startswith("session."):
+            return self.text
+        frame = msgspec.json.decode(self.payload, type=dict[str, Any])
+        frame["data"] |= {name: None for name in CODES if name in frame["data"]}
+        return with_cursor(msgspec.json.encode(frame), self.cursor)
 
     async def paint(self, painter: QrPainter) -> None:
         """A `session.qr` frame gets its picture before `text` is asked; for the others this does nothing."""

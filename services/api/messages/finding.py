@@ -11,7 +11,7 @@ from libs.contracts.errors import ApiError
 from libs.contracts.ids import COMMANDS, is_message_id, shard_of, whatsapp_id
 from libs.contracts.records import MessageRow, OutboxRow
 from libs.runtime.replay import ReplayBroken, stored_since
-from services.api.access.auth import Caller
+from services.api.access.callers import Caller
 from services.api.context import Edge
 from services.api.errors import Refusal
 from services.api.messages import idempotency, store_messages

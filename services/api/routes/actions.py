@@ -12,7 +12,8 @@ from msgspec import Meta
 
 from libs.contracts.records import MessageRow, SessionRecord
 from services.api import confirmations
-from services.api.access.auth import Caller, session_of
+from services.api.access.auth import session_of
+from services.api.access.callers import Caller
 from services.api.chats import reading
 from services.api.context import Edge
 from services.api.errors import invalid

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, Router, get, post
-from litestar.di import NamedDependency, Provide
+from litestar.di import NamedDependency
 from litestar.params import JSONBody, PathParameter, QueryParameter
 from msgspec import Meta
 
@@ -20,7 +20,6 @@ from services.api.access.admission import admit_message
 from services.api.access.auth import session_of
 from services.api.access.callers import Caller
 from services.api.access.single import default_session
-from services.api.access.single_admin import anybodys_guard, operators_guard, provide_guarded
 from services.api.chats import reading, store_chats
 from services.api.chats.store_chats import ChatsWanted
 from services.api.context import Edge
@@ -276,20 +275,15 @@ async def _chats_wanted(edge: Edge, caller: Caller) -> ChatsWanted:
     return ChatsWanted(customer_id=caller.customer_id, sessions=[] if seen is None else [seen.record.id])
 
 
-_CALLER = {"caller": Provide(provide_guarded)}
 routers = (
     Router(
         path="/api/admin",
         route_handlers=[get_admin_dashboard, list_admin_messages, list_admin_chats, reply_to_admin_chat],
-        guards=[operators_guard],
-        dependencies=_CALLER,
         tags=["Single-session dashboard"],
     ),
     Router(
         path="/api/messages",
         route_handlers=[get_admin_message_status],
-        guards=[anybodys_guard],
-        dependencies=_CALLER,
         tags=["Single-session dashboard"],
     ),
 )

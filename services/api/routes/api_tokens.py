@@ -7,7 +7,7 @@ from typing import Annotated
 
 import msgspec
 from litestar import Router, delete, get, post
-from litestar.di import NamedDependency, Provide
+from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 from msgspec import Meta
 
@@ -16,7 +16,6 @@ from services.api import confirmations
 from services.api.access import store_keys
 from services.api.access.callers import Caller
 from services.api.access.keys import KeyName, changed_key, checked_end, dropped_key, key_view, made_key
-from services.api.access.single_admin import operators_guard, provide_guarded
 from services.api.accounts.audit import note
 from services.api.accounts.records import ApiKey
 from services.api.context import Edge
@@ -154,8 +153,6 @@ def _view(key: ApiKey, at: datetime) -> TokenView:
 
 router = Router(
     path="/api/admin/api-tokens",
-    guards=[operators_guard],
-    dependencies={"caller": Provide(provide_guarded)},
     route_handlers=[list_api_tokens, create_api_token, revoke_api_token, delete_api_token],
     tags=["Single-session dashboard"],
 )

@@ -12,7 +12,7 @@ from pymongo.errors import DuplicateKeyError
 
 from libs.contracts.errors import ApiError
 from services.api import confirmations
-from services.api.access.auth import login_guard, signed_in
+from services.api.access.gate import SignedIn
 from services.api.access.signing_in import checked_user, token_for
 from services.api.accounts import store_users
 from services.api.accounts.audit import note
@@ -133,22 +133,21 @@ async def sign_in_admin(
 
 
 @post("/api/auth/signout", operation_id="sign_out", status_code=200)
-async def sign_out(edge: NamedDependency[Edge], request: Request[Any, Any, Any]) -> Done:
+async def sign_out(edge: NamedDependency[Edge], me: NamedDependency[SignedIn]) -> Done:
     """End this sign-in: its token is worth nothing from now on."""
-    return await _signed_out(edge, request)
+    return await _signed_out(edge, me)
 
 
 @post("/api/auth/logout", status_code=200, include_in_schema=False)
-async def log_out(edge: NamedDependency[Edge], request: Request[Any, Any, Any]) -> Done:
+async def log_out(edge: NamedDependency[Edge], me: NamedDependency[SignedIn]) -> Done:
     """The same under its other name."""
-    return await _signed_out(edge, request)
+    return await _signed_out(edge, me)
 
 
-async def _signed_out(edge: Edge, request: Request[Any, Any, Any]) -> Done:
-    found = await signed_in(edge, request)
-    await store_users.revoke_login(edge.database, found.login_id, found.user.id)
-    await edge.memory.drop(f"user/{found.user.id}")
-    await note(edge, found.user, "sign_in.ended", found.user.id, {"login": found.login_id})
+async def _signed_out(edge: Edge, me: SignedIn) -> Done:
+    await store_users.revoke_login(edge.database, me.login_id, me.user.id)
+    await edge.memory.drop(f"user/{me.user.id}")
+    await note(edge, me.user, "sign_in.ended", me.user.id, {"login": me.login_id})
     return Done(message=localized(confirmations.SIGNED_OUT))
 
 
@@ -167,20 +166,19 @@ async def _token_for(edge: Edge, request: Request[Any, Any, Any], user: User) ->
 
 
 @get("/api/auth/me", operation_id="get_me")
-async def get_me(edge: NamedDependency[Edge], request: Request[Any, Any, Any]) -> MeAnswer:
+async def get_me(me: NamedDependency[SignedIn]) -> MeAnswer:
     """Who is signed in."""
-    return _me((await signed_in(edge, request)).user)
+    return _me(me.user)
 
 
-@patch("/api/customer/profile", operation_id="update_profile", guards=[login_guard])
+@patch("/api/customer/profile", operation_id="update_profile")
 async def update_profile(
-    edge: NamedDependency[Edge], request: Request[Any, Any, Any], data: JSONBody[ProfileChange]
+    edge: NamedDependency[Edge], me: NamedDependency[SignedIn], data: JSONBody[ProfileChange]
 ) -> MeAnswer:
     """Change one's own name, phone or e-mail address."""
-    found = await signed_in(edge, request)
     changes = _profile_changes(data)
     try:
-        user = await store_users.change_user(edge.database, found.user.id, changes)
+        user = await store_users.change_user(edge.database, me.user.id, changes)
     except DuplicateKeyError as error:
         raise taken(error) from error
     if user is None:

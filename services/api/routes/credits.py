@@ -10,7 +10,6 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody, QueryParameter
 from msgspec import Meta
 
-from services.api.access.auth import signed_in_guard
 from services.api.access.callers import Caller
 from services.api.accounts.audit import note
 from services.api.billing import store_credits
@@ -66,7 +65,6 @@ async def set_low_balance(
 
 router = Router(
     path="/api/customer/whatsapp",
-    guards=[signed_in_guard],
     route_handlers=[get_credits, list_credits_ledger, set_low_balance],
     tags=["Credits"],
 )

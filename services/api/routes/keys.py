@@ -14,7 +14,7 @@ from msgspec import UNSET, Meta, UnsetType
 from libs.contracts.errors import ApiError
 from services.api import confirmations
 from services.api.access import store_keys
-from services.api.access.auth import session_for, signed_in_guard
+from services.api.access.auth import session_for
 from services.api.access.callers import Caller
 from services.api.access.keys import (
     PRIMARY,
@@ -252,7 +252,6 @@ _NAMES = {field.name: field.encode_name for field in msgspec.structs.fields(ApiK
 
 router = Router(
     path="/api/customer/whatsapp",
-    guards=[signed_in_guard],
     route_handlers=[list_keys, create_key, get_key, update_key, rotate_key, revoke_key, delete_key],
     tags=["API keys"],
 )

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
-from litestar import Request, Router, delete, get, post
+from litestar import Router, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from libs.contracts.errors import ApiError
 from services.api import confirmations
 from services.api.access.attempts import begin_sign_in
-from services.api.access.auth import SignedIn, login_guard, signed_in
+from services.api.access.gate import SignedIn
 from services.api.access.signing_in import note_failure
 from services.api.accounts import store_users
 from services.api.accounts.audit import note
@@ -56,48 +56,44 @@ class PasswordChange(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 @get("/logins", operation_id="list_logins")
 async def list_logins(
     edge: NamedDependency[Edge],
-    request: Request[Any, Any, Any],
+    me: NamedDependency[SignedIn],
     limit: Annotated[int, QueryParameter(ge=1, le=MOST_LISTED)] = 50,
     offset: Offset = 0,
 ) -> LoginList:
     """Where one is signed in, newest first."""
-    found = await signed_in(edge, request)
-    rows = await store_users.logins_of(edge.database, found.user.id, now(), limit=limit, offset=offset)
-    return LoginList(data=[_view(row, found) for row in rows])
+    rows = await store_users.logins_of(edge.database, me.user.id, now(), limit=limit, offset=offset)
+    return LoginList(data=[_view(row, me) for row in rows])
 
 
 @delete("/logins/{login_id:str}", operation_id="revoke_login", status_code=200)
-async def revoke_login(edge: NamedDependency[Edge], request: Request[Any, Any, Any], login_id: FromPath[str]) -> Done:
+async def revoke_login(edge: NamedDependency[Edge], me: NamedDependency[SignedIn], login_id: FromPath[str]) -> Done:
     """End one of one's sign-ins: its token is worth nothing from now on."""
-    found = await signed_in(edge, request)
-    if not await store_users.revoke_login(edge.database, login_id, found.user.id):
+    if not await store_users.revoke_login(edge.database, login_id, me.user.id):
         raise Refusal(ApiError.NOT_FOUND, what="sign-in")
-    await edge.memory.drop(f"user/{found.user.id}")
-    await note(edge, found.user, "sign_in.revoked", found.user.id, {"login": login_id})
+    await edge.memory.drop(f"user/{me.user.id}")
+    await note(edge, me.user, "sign_in.revoked", me.user.id, {"login": login_id})
     return Done(message=localized(confirmations.SIGN_IN_ENDED))
 
 
 @post("/logins/revoke-others", operation_id="revoke_other_logins", status_code=200)
-async def revoke_other_logins(edge: NamedDependency[Edge], request: Request[Any, Any, Any]) -> Done:
+async def revoke_other_logins(edge: NamedDependency[Edge], me: NamedDependency[SignedIn]) -> Done:
     """End every sign-in of one's own but this one."""
-    found = await signed_in(edge, request)
-    ended = await store_users.revoke_logins(edge.database, found.user.id, but=found.login_id)
-    await edge.memory.drop(f"user/{found.user.id}")
-    await note(edge, found.user, "sign_in.revoked", found.user.id, {"others": ended})
+    ended = await store_users.revoke_logins(edge.database, me.user.id, but=me.login_id)
+    await edge.memory.drop(f"user/{me.user.id}")
+    await note(edge, me.user, "sign_in.revoked", me.user.id, {"others": ended})
     return Done(message=localized(confirmations.OTHER_SIGN_INS_ENDED, ended=ended))
 
 
 @post("/password", operation_id="change_password", status_code=200)
 async def change_password(
-    edge: NamedDependency[Edge], request: Request[Any, Any, Any], data: JSONBody[PasswordChange]
+    edge: NamedDependency[Edge], me: NamedDependency[SignedIn], data: JSONBody[PasswordChange]
 ) -> Done:
     """Another password of one's own; every other sign-in ends. Wrong guesses count as failed sign-ins."""
-    found = await signed_in(edge, request)
-    await _require_password(edge, found, data.current_password)
+    await _require_password(edge, me, data.current_password)
     if data.new_password == data.current_password:
         raise invalid("newPassword", "it is the present one")
-    await give_password(edge, found.user, data.new_password, but=found.login_id)
-    await note(edge, found.user, "user.password_changed", found.user.id)
+    await give_password(edge, me.user, data.new_password, but=me.login_id)
+    await note(edge, me.user, "user.password_changed", me.user.id)
     return Done(message=localized(confirmations.PASSWORD_CHANGED))
 
 
@@ -128,7 +124,6 @@ def _view(row: Login, found: SignedIn) -> LoginView:
 
 router = Router(
     path="/api/auth",
-    guards=[login_guard],
     route_handlers=[list_logins, revoke_login, revoke_other_logins, change_password],
     tags=["Sign-in"],
 )

@@ -12,7 +12,7 @@ from litestar.params import PathParameter
 from litestar.response import Stream
 
 from services.api import confirmations
-from services.api.access.auth import Caller, signed_in_guard
+from services.api.access.callers import Caller
 from services.api.context import Edge
 from services.api.description.bodies import UploadOperation
 from services.api.errors import invalid
@@ -134,7 +134,6 @@ def _view(medium: StoredMedium) -> MediumView:
 
 router = Router(
     path="/api/customer/whatsapp",
-    guards=[signed_in_guard],
     route_handlers=[upload_media, download_media],
     tags=["Media"],
 )

@@ -14,7 +14,7 @@ from libs.contracts.calls import AnswerPasskey, AskDone, ConfirmPasskey, PairCod
 from libs.contracts.errors import ApiError
 from libs.contracts.events import SessionStatus
 from services.api import confirmations
-from services.api.access.auth import Caller, signed_in_guard
+from services.api.access.callers import Caller
 from services.api.context import Edge
 from services.api.errors import Refusal, invalid
 from services.api.languages import Localized, localized
@@ -175,7 +175,6 @@ async def confirm_passkey(
 
 router = Router(
     path="/api/customer/whatsapp",
-    guards=[signed_in_guard],
     route_handlers=[request_pair_code, get_passkey, answer_passkey, confirm_passkey],
     tags=["Sessions"],
 )

@@ -17,5 +17,5 @@ routers = (
     platform_subscriptions.router,
     platform_transactions.router,
     platform_letters.router,
-    *platform_operation.routers,
+    platform_operation.router,
 )

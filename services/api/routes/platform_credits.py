@@ -12,7 +12,6 @@ from msgspec import Meta
 
 from libs.contracts.credits import LedgerEntry
 from services.api import confirmations
-from services.api.access.auth import platform_guard
 from services.api.accounts.audit import note
 from services.api.accounts.records import User
 from services.api.billing.credits import CreditsAnswer, LedgerAnswer, credits_of, ledger_of
@@ -136,7 +135,6 @@ async def list_customer_credits_ledger(
 
 router = Router(
     path="/api/platform",
-    guards=[platform_guard],
     route_handlers=[grant_credits, get_customer_credits, list_customer_credits_ledger],
     tags=["Platform: credits"],
 )

@@ -13,7 +13,6 @@ from msgspec import Meta
 
 from libs.contracts.errors import ApiError
 from services.api import confirmations
-from services.api.access.auth import platform_guard
 from services.api.accounts.audit import note
 from services.api.accounts.records import User
 from services.api.context import Edge
@@ -234,7 +233,6 @@ def text_of(payload: bytes) -> str | None:
 
 router = Router(
     path="/api/platform",
-    guards=[platform_guard],
     route_handlers=[
         list_dead_letters,
         get_dead_letter,

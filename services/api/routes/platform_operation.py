@@ -10,8 +10,6 @@ from litestar import Router, get
 from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 
-from services.api.access.auth import platform_guard
-from services.api.access.watching import watcher_guard
 from services.api.accounts import store_customers
 from services.api.context import Edge
 from services.api.platform import store_fleet
@@ -128,17 +126,8 @@ async def get_platform_state(edge: NamedDependency[Edge]) -> PlatformStateAnswer
     return PlatformStateAnswer(data=PlatformState(nats=nats, mongodb=mongodb))
 
 
-routers = (
-    Router(
-        path="/api/platform",
-        guards=[platform_guard],
-        route_handlers=[list_platform_sessions, list_replicas],
-        tags=["Platform: operation"],
-    ),
-    Router(
-        path="/api/platform",
-        guards=[watcher_guard],
-        route_handlers=[get_platform_state],
-        tags=["Platform: operation"],
-    ),
+router = Router(
+    path="/api/platform",
+    route_handlers=[list_platform_sessions, list_replicas, get_platform_state],
+    tags=["Platform: operation"],
 )

@@ -14,7 +14,6 @@ from libs.contracts.errors import ApiError
 from libs.contracts.ids import new_id
 from libs.contracts.records import Allowance
 from services.api import confirmations
-from services.api.access.auth import platform_guard
 from services.api.accounts.audit import note
 from services.api.accounts.records import Plan, User
 from services.api.billing import store_plans
@@ -162,7 +161,6 @@ def _changes_of(data: PlanChange) -> dict[str, Any]:
 
 router = Router(
     path="/api/platform",
-    guards=[platform_guard],
     route_handlers=[list_plans, create_plan, get_plan, update_plan],
     tags=["Platform: plans"],
 )

@@ -14,8 +14,9 @@ from libs.contracts.errors import ApiError
 from libs.contracts.records import SessionRecord
 from services.api import confirmations
 from services.api.access.admission import admit_message, admit_request
-from services.api.access.auth import KeyHolder, key_holder, session_of
+from services.api.access.auth import session_for
 from services.api.access.callers import Caller
+from services.api.access.gate import caller_of_key
 from services.api.context import Edge, edge_of
 from services.api.description.bodies import PublicSendOperation
 from services.api.errors import Refusal, invalid
@@ -200,17 +201,13 @@ async def get_status(
 
 
 async def _opened(edge: Edge, session_ref: str, api_key: str) -> tuple[SessionRecord, Caller]:
-    """The key's session, and its holder. Raises Refusal INVALID_API_KEY, FORBIDDEN, RATE_LIMITED, SESSION_NOT_FOUND."""
-    holder: KeyHolder | None = await key_holder(edge, _segment(api_key))
-    if holder is None:
+    """The key's session, and the caller. Raises Refusal INVALID_API_KEY, FORBIDDEN, RATE_LIMITED, SESSION_NOT_FOUND."""
+    caller = await caller_of_key(edge, _segment(api_key))
+    if caller is None:
         raise Refusal(ApiError.INVALID_API_KEY)
-    caller = holder.caller()
     await admit_request(edge, caller)
     caller.require("send")
-    session = await session_of(edge, holder.customer_id, _segment(session_ref))
-    if not caller.may_use(session.id):
-        raise Refusal(ApiError.SESSION_NOT_FOUND)
-    return session, caller
+    return await session_for(edge, caller, _segment(session_ref)), caller
 
 
 def _segment(raw: str) -> str:

@@ -11,7 +11,6 @@ from litestar.params import FromPath, JSONBody
 from msgspec import Meta
 
 from services.api import confirmations
-from services.api.access.auth import signed_in_guard
 from services.api.access.callers import Caller
 from services.api.accounts.audit import note
 from services.api.billing import bookings, store_plans
@@ -94,7 +93,6 @@ async def cancel_purchase(
 
 router = Router(
     path="/api/customer/whatsapp",
-    guards=[signed_in_guard],
     route_handlers=[list_offered_plans, request_purchase, get_transaction, cancel_purchase],
     tags=["Plan and payments"],
 )

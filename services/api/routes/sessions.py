@@ -16,13 +16,14 @@ from libs.contracts.errors import ApiError
 from libs.contracts.events import SessionStatus
 from libs.contracts.stages import Stage, stage_of
 from services.api import confirmations
-from services.api.access.auth import Caller, signed_in_guard
+from services.api.access.callers import Caller
 from services.api.accounts import store_customers
 from services.api.accounts.audit import note
 from services.api.billing.standings import standing_now
 from services.api.billing.terms import (
     Package,
     SessionQuota,
+    Standing,
     SubscriptionBrief,
     brief_view,
     package_view,
@@ -143,15 +144,16 @@ async def list_sessions(
     standing = standing_of(account, at)
     waiting = why_waiting(standing)
     total = standing.used if total is None else total
-    pictures = await asyncio.gather(*(picture_of(edge, seen) for seen in page))
+    plan = standing if caller.session_ids is None else Standing()  # which is the account's, not the sessions'
+    pictures = await asyncio.gather(*(picture_of(edge, seen, codes=caller.may_link) for seen in page))
     shown = list(zip(page, pictures, strict=True))
     return SessionList(
         sessions=[session_object(seen, "upper", qr=qr, waiting=waiting) for seen, qr in shown],
         data=[session_object(seen, "lower", qr=qr, waiting=waiting) for seen, qr in shown],
-        session_quota=quota_view(standing),
-        package=package_view(standing),
+        session_quota=quota_view(plan),
+        package=package_view(plan),
         pagination=pagination(total, limit, offset, len(page)),
-        subscription=brief_view(standing),
+        subscription=brief_view(plan),
     )
 
 
@@ -161,8 +163,6 @@ async def create_session(
 ) -> SessionAnswer:
     """Make a session. It is not linked yet: `GET /sessions/{id}/qr` begins that."""
     caller.require("sessions")
-    if caller.session_ids is not None:
-        raise Refusal(ApiError.FORBIDDEN, reason="this API key is for certain sessions only")
     name = data.name if data.name is not None else data.session_name
     if name is None:
         raise invalid("name", "a session needs a name")
@@ -176,7 +176,7 @@ async def get_session(
 ) -> SessionAnswer:
     """One session."""
     caller.require("read")
-    return await answer_of(edge, await seen_for(edge, caller, session_ref))
+    return await answer_of(edge, await seen_for(edge, caller, session_ref), codes=caller.may_link)
 
 
 @put("/sessions/{session_ref:str}", operation_id="update_session")
@@ -185,6 +185,8 @@ async def update_session(
 ) -> SessionAnswer:
     """Rename, start or stop a session, change its settings, or make it the default one."""
     caller.require("sessions")
+    if data.is_default is not None:
+        caller.require_all_sessions()  # which one is the default is the account's
     seen = await seen_for(edge, caller, session_ref)
     await desired.check_proxy_of(edge, data)
     values, raises = _changes_of(edge, seen, data)
@@ -354,9 +356,9 @@ async def seen_for(edge: Edge, caller: Caller, session_ref: str) -> Seen:
     return seen
 
 
-async def answer_of(edge: Edge, seen: Seen, message: Phrase | None = None) -> SessionAnswer:
-    """The session in both dialects."""
-    picture = await picture_of(edge, seen)
+async def answer_of(edge: Edge, seen: Seen, message: Phrase | None = None, *, codes: bool = True) -> SessionAnswer:
+    """The session in both dialects; without `codes` for who may not link a device."""
+    picture = await picture_of(edge, seen, codes=codes)
     waiting = why_waiting(await standing_now(edge, seen.record.customer_id))
     return SessionAnswer(
         session=session_object(seen, "upper", qr=picture, waiting=waiting),
@@ -365,15 +367,14 @@ async def answer_of(edge: Edge, seen: Seen, message: Phrase | None = None) -> Se
     )
 
 
-async def picture_of(edge: Edge, seen: Seen) -> str | None:
+async def picture_of(edge: Edge, seen: Seen, *, codes: bool) -> str | None:
     """The picture of the code that can be scanned now."""
-    code = code_of(seen, now())
+    code = code_of(seen, now()) if codes else None
     return None if code is None else await edge.painter.data_url(code)
 
 
 router = Router(
     path="/api/customer/whatsapp",
-    guards=[signed_in_guard],
     route_handlers=[
         list_sessions,
         create_session,

@@ -15,7 +15,7 @@ from libs.contracts.errors import ApiError
 from libs.contracts.events import SessionStatus
 from services.api import confirmations
 from services.api.access.callers import Caller
-from services.api.access.single import caller_of_single, caller_of_status, default_session_made, owned_default_session
+from services.api.access.single import caller_of_status, default_session_made, not_ready, owned_default_session
 from services.api.context import Edge
 from services.api.errors import RETRY_AFTER_S, Refusal, is_away
 from services.api.languages import Localized, localized
@@ -97,11 +97,9 @@ async def single_status(edge: Edge, caller: Caller) -> SingleStatus:
 
 
 @get("/qr", operation_id="get_single_qr")
-async def get_single_qr(edge: NamedDependency[Edge], request: Request[Any, Any, Any]) -> Response[SingleQrAnswer]:
+async def get_single_qr(edge: NamedDependency[Edge], caller: NamedDependency[Caller]) -> Response[SingleQrAnswer]:
     """The QR code to scan; begins the link and waits for the first code."""
     try:
-        caller = await caller_of_single(edge, request)
-        caller.require("sessions")
         edge.require_bus()
         seen = await default_session_made(edge, caller)
         if seen.status in CONNECTED:
@@ -113,11 +111,9 @@ async def get_single_qr(edge: NamedDependency[Edge], request: Request[Any, Any, 
 
 
 @post("/reconnect", operation_id="reconnect_single", status_code=200)
-async def reconnect_single(edge: NamedDependency[Edge], request: Request[Any, Any, Any]) -> Response[SingleQrAnswer]:
+async def reconnect_single(edge: NamedDependency[Edge], caller: NamedDependency[Caller]) -> Response[SingleQrAnswer]:
     """Unlink, begin a new link and wait for its first code."""
     try:
-        caller = await caller_of_single(edge, request)
-        caller.require("sessions")
         edge.require_bus()
         before = await default_session_made(edge, caller)
         old_code = code_of(before, now())
@@ -145,20 +141,16 @@ def _why_no_code(seen: Seen) -> Refusal:
     if seen.status is SessionStatus.BANNED:
         return linking.banned(seen)
     if not linking.is_seen(seen):
-        return _not_ready()
+        return not_ready()
     if linking.is_unreached(seen) or seen.status is SessionStatus.FAILED:
         reason = why(seen.state)
-        return _not_ready() if reason is None else _not_ready_for(reason)
+        return not_ready() if reason is None else _not_ready_for(reason)
     return Refusal(ApiError.QR_TIMEOUT)
 
 
 def _said(error: Exception) -> Exception:
     """What W understands: while something is away, the client is not ready."""
-    return _not_ready() if is_away(error) else error
-
-
-def _not_ready() -> Refusal:
-    return Refusal(ApiError.NOT_READY, headers={"Retry-After": RETRY_AFTER_S})
+    return not_ready() if is_away(error) else error
 
 
 def _not_ready_for(reason: Phrase) -> Refusal:

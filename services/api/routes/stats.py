@@ -12,7 +12,6 @@ from litestar import Router, get
 from litestar.di import NamedDependency
 from litestar.params import FromQuery, QueryParameter
 
-from services.api.access.auth import signed_in_guard
 from services.api.access.callers import Caller
 from services.api.accounts import store_customers
 from services.api.context import Edge
@@ -113,7 +112,6 @@ def _begins(since: datetime | None, until: datetime | None, bucket: Bucket, zone
 
 router = Router(
     path="/api/customer/whatsapp",
-    guards=[signed_in_guard],
     route_handlers=[get_stats, get_stats_summary],
     tags=["Statistics"],
 )

@@ -13,28 +13,22 @@ from litestar.connection import ASGIConnection
 from litestar.di import NamedDependency
 from litestar.exceptions import WebSocketDisconnect
 from litestar.response import Stream
-from pymongo.errors import PyMongoError
 
 from libs.contracts.errors import ApiError
 from libs.runtime import logs
-from libs.runtime.bus import BusDown
 from libs.runtime.tasks import end
 from services.api.access.admission import admit_request
-from services.api.access.auth import (
-    Caller,
-    caller_of_credential,
-    caller_of_request,
-    caller_of_ticket,
-    credential_of,
-    given_key_of,
-    issue_ticket,
-    session_of,
-)
+from services.api.access.auth import session_of
+from services.api.access.callers import Caller
+from services.api.access.credentials import bearer_of, given_key_of
+from services.api.access.gate import caller_of_request, found_behind
 from services.api.access.keys import KEY_PREFIX
-from services.api.billing.standings import require_unsuspended
+from services.api.access.rules import RULES
+from services.api.access.tickets import caller_of_ticket, issue_ticket
 from services.api.context import Edge, edge_of
 from services.api.errors import Refusal, envelope, invalid, refusal_of
 from services.api.languages import language_for
+from services.api.live.entitlement import UNAUTHORIZED, Entitlement
 from services.api.live.filters import Cursor, Filter, cursor_of, patterns_of
 from services.api.live.hub import RESTARTED, TOO_SLOW, Listener, LiveFrame
 from services.api.live.listening import Listening, Ping, Told
@@ -42,7 +36,7 @@ from services.api.live.listening import Listening, Ping, Told
 QUEUED_FRAMES = 1_000
 CLOSE_TIMEOUT_S = 10.0
 SUBPROTOCOL = "bearer"
-INTERNAL_FAULT, UNAUTHORIZED = 1011, 4401
+INTERNAL_FAULT = 1011
 LAST_WORD_S = 0.01
 STUCK_CHECK_S, STUCK_CHECKS = 6.0, 2
 """A socket that takes nothing this long, while frames wait for it, is too slow: before its unanswered pings end it
@@ -80,26 +74,19 @@ async def create_ticket(edge: NamedDependency[Edge], caller: NamedDependency[Cal
 # --- Who listens, and to what ----------------------------------------------------------------------------------------
 
 
-class Right(msgspec.Struct, frozen=True, kw_only=True):
-    """Who listens, and the credential that is asked again at every ping; a ticket is good for its whole stream."""
-
-    caller: Caller
-    credential: str | None = None
-
-
-async def right_of_socket(edge: Edge, socket: WebSocket[Any, Any, Any]) -> Right:
-    """The right behind a ticket, else the token after `bearer` in the subprotocols, else a header.
+async def caller_of_socket(edge: Edge, socket: WebSocket[Any, Any, Any]) -> Caller:
+    """Whoever has the ticket, else the token after `bearer` in the subprotocols, else that in a header.
 
     Raises Refusal 401 or 403.
     """
     edge.require_bus()
     if ticket := socket.query_params.get("ticket"):
-        return await _right_of_ticket(edge, ticket)
+        return await _caller_with(edge, ticket)
     credential = _credential_of(socket)
-    found = await caller_of_credential(edge, credential)
+    found = await found_behind(edge, credential)
     if isinstance(found, Caller):
         await admit_request(edge, found)
-        return Right(caller=found, credential=credential)
+        return found
     if found is not None:
         raise Refusal(ApiError.FORBIDDEN, reason="a platform user opens a stream with a ticket")
     raise Refusal(ApiError.INVALID_API_KEY if credential.startswith(KEY_PREFIX) else ApiError.INVALID_TOKEN)
@@ -109,29 +96,17 @@ def _credential_of(connection: Connection) -> str:
     offered: list[str] = connection.scope.get("subprotocols", [])
     if len(offered) > 1 and offered[0].lower() == SUBPROTOCOL:
         return offered[1]
-    scheme, _, credential = connection.headers.get("authorization", "").partition(" ")
-    credential = credential.strip() if scheme.lower() == "bearer" else connection.headers.get("x-api-key", "").strip()
+    credential = bearer_of(connection) or given_key_of(connection)
     if not credential:
         raise Refusal(ApiError.UNAUTHORIZED)
     return credential
 
 
-async def _right_of_ticket(edge: Edge, ticket: str) -> Right:
+async def _caller_with(edge: Edge, ticket: str) -> Caller:
     caller = await caller_of_ticket(edge, ticket)
     if caller is None:
         raise Refusal(ApiError.INVALID_TOKEN)
-    return Right(caller=caller)
-
-
-async def still_holds(edge: Edge, right: Right) -> bool:
-    """Whether the right still stands; while NATS or MongoDB is away, it is believed to."""
-    try:
-        await require_unsuspended(edge, right.caller.customer_id)
-        return right.credential is None or await caller_of_credential(edge, right.credential) is not None
-    except Refusal:  # the customer is suspended, or the address no longer on the key's list
-        return False
-    except (BusDown, PyMongoError):
-        return True
+    return caller
 
 
 async def listening_of(edge: Edge, caller: Caller, connection: Connection, since: str) -> tuple[Listening, Listener]:
@@ -163,9 +138,11 @@ async def _sessions_of(edge: Edge, caller: Caller, text: str) -> frozenset[str] 
     return frozenset(ids)
 
 
-async def text_of(edge: Edge, item: Told) -> str:
-    """The item as it is sent."""
+async def text_of(edge: Edge, caller: Caller, item: Told) -> str:
+    """The item as it is sent to this caller."""
     if isinstance(item, LiveFrame):
+        if not caller.may_link:
+            return item.text_without_codes
         await item.paint(edge.painter)
     return item.text
 
@@ -178,14 +155,14 @@ async def stream(socket: WebSocket[Any, Any, Any]) -> None:
     """Push frames until the client goes away. Refused before the handshake with the usual status and JSON."""
     edge = edge_of(socket)
     try:
-        right = await right_of_socket(edge, socket)
-        listening, listener = await listening_of(edge, right.caller, socket, socket.query_params.get("since", ""))
+        caller = await caller_of_socket(edge, socket)
+        listening, listener = await listening_of(edge, caller, socket, socket.query_params.get("since", ""))
     except Exception as error:
         await _refuse(socket, refusal_of(error, method="GET", body_bytes=edge.settings.body_bytes))
         return
     offered: list[str] = socket.scope.get("subprotocols", [])
     await socket.accept(subprotocols=SUBPROTOCOL if SUBPROTOCOL in offered else None)
-    writer = asyncio.create_task(_write(edge, socket, right, listening, listener))
+    writer = asyncio.create_task(_write(edge, socket, caller, listening, listener))
     reader = asyncio.create_task(_drain(socket))
     watch = asyncio.create_task(_end_when_stuck(listener))
     listener.on_end = lambda: _cancel(writer)
@@ -213,20 +190,21 @@ def _cancel(task: asyncio.Task[None]) -> None:
 
 
 async def _write(
-    edge: Edge, socket: WebSocket[Any, Any, Any], right: Right, listening: Listening, listener: Listener
+    edge: Edge, socket: WebSocket[Any, Any, Any], caller: Caller, listening: Listening, listener: Listener
 ) -> None:
-    async with contextlib.aclosing(_allowed(edge, right, listening, listener)) as told:
+    async with contextlib.aclosing(_allowed(Entitlement(edge, caller, listener), listening, listener)) as told:
         async for item in told:
-            await socket.send_text(await text_of(edge, item))
+            await socket.send_text(await text_of(edge, caller, item))
             listener.told = item.cursor
 
 
-async def _allowed(edge: Edge, right: Right, listening: Listening, listener: Listener) -> AsyncGenerator[Told, None]:
-    """What is told, for as long as the right holds."""
-    async with contextlib.aclosing(listening.told()) as told:
+async def _allowed(entitlement: Entitlement, listening: Listening, listener: Listener) -> AsyncGenerator[Told, None]:
+    """What is told, for as long as the credential behind the stream holds."""
+    async with entitlement.watched(), contextlib.aclosing(listening.told()) as told:
         async for item in told:
-            if isinstance(item, Ping) and not await still_holds(edge, right):
-                listener.end(UNAUTHORIZED)
+            if isinstance(item, Ping):
+                await entitlement.ask()
+            if listener.ended is not None:
                 return
             yield item
 
@@ -269,26 +247,21 @@ async def _refuse(socket: WebSocket[Any, Any, Any], refusal: Refusal) -> None:
 async def stream_events(request: Request[Any, Any, Any], edge: NamedDependency[Edge]) -> Stream:
     """Each event's data is a frame and its id the frame's cursor; a reconnect sends the last one by itself."""
     ticket = request.query_params.get("ticket", "")
-    right = await (_right_of_ticket(edge, ticket) if ticket else _right_of_request(edge, request))
+    caller = await (_caller_with(edge, ticket) if ticket else caller_of_request(edge, request, RULES["stream_events"]))
     since = request.headers.get("last-event-id", "") or request.query_params.get("since", "")
-    listening, listener = await listening_of(edge, right.caller, request, since)
+    listening, listener = await listening_of(edge, caller, request, since)
     return Stream(
-        _events(edge, right, listening, listener),
+        _events(edge, caller, listening, listener),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
 
 
-async def _right_of_request(edge: Edge, request: Request[Any, Any, Any]) -> Right:
-    credential = credential_of(edge, request) or given_key_of(request)
-    return Right(caller=await caller_of_request(edge, request), credential=credential)
-
-
-async def _events(edge: Edge, right: Right, listening: Listening, listener: Listener) -> AsyncGenerator[str, None]:
+async def _events(edge: Edge, caller: Caller, listening: Listening, listener: Listener) -> AsyncGenerator[str, None]:
     yield ": open\n\n"
-    async with contextlib.aclosing(_allowed(edge, right, listening, listener)) as told:
+    async with contextlib.aclosing(_allowed(Entitlement(edge, caller, listener), listening, listener)) as told:
         async for item in told:
-            yield f"id: {item.cursor}\ndata: {await text_of(edge, item)}\n\n"
+            yield f"id: {item.cursor}\ndata: {await text_of(edge, caller, item)}\n\n"
             listener.told = item.cursor
     if listener.ended is not None:
         yield f'event: close\ndata: {{"code":{listener.ended},"cursor":"{listener.told}"}}\n\n'

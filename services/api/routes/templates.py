@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import Annotated
 
 from litestar import Router, delete, get, post, put
-from litestar.di import NamedDependency, Provide
+from litestar.di import NamedDependency
 from litestar.params import JSONBody, PathParameter, QueryParameter
 from litestar.types import ControllerRouterHandler
 
 from services.api import confirmations
-from services.api.access.auth import signed_in_guard
 from services.api.access.callers import Caller
-from services.api.access.single_admin import anybodys_guard, provide_guarded
 from services.api.context import Edge
 from services.api.languages import localized
 from services.api.messages import templates
@@ -72,13 +70,10 @@ def handlers(kind: str) -> list[ControllerRouterHandler]:
 router = Router(
     path="/api/customer/whatsapp/templates",
     route_handlers=handlers("template"),
-    guards=[signed_in_guard],
     tags=["Templates"],
 )
 single_session_router = Router(
     path="/api/templates",
     route_handlers=handlers("admin_template"),
-    guards=[anybodys_guard],
-    dependencies={"caller": Provide(provide_guarded)},
     tags=["Single-session dashboard"],
 )

@@ -12,7 +12,6 @@ from msgspec import UNSET, UnsetType
 
 from libs.contracts.errors import ApiError
 from services.api import confirmations
-from services.api.access.auth import signed_in_guard
 from services.api.access.callers import Caller
 from services.api.accounts import store_users
 from services.api.accounts.audit import note
@@ -195,7 +194,6 @@ def _changes(data: UserChange) -> dict[str, Any]:
 
 router = Router(
     path="/api/customer",
-    guards=[signed_in_guard],
     route_handlers=[list_users, create_user, get_user, update_user, delete_user, reset_user_password, sign_out_user],
     tags=["Users"],
 )

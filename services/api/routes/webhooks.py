@@ -13,7 +13,6 @@ from libs.contracts.errors import ApiError
 from libs.contracts.ids import shard_of
 from libs.contracts.webhooks import WebhookDelivery
 from services.api import confirmations
-from services.api.access.auth import signed_in_guard
 from services.api.access.callers import Caller
 from services.api.accounts import audit
 from services.api.context import Edge
@@ -212,7 +211,6 @@ async def _delivery(edge: Edge, caller: Caller, delivery_id: str) -> WebhookDeli
 
 router = Router(
     path="/api/customer/whatsapp/webhooks",
-    guards=[signed_in_guard],
     route_handlers=[
         list_webhooks,
         create_webhook,

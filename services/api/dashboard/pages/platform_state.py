@@ -6,18 +6,18 @@ import asyncio
 from typing import Any
 
 from litestar import Request, Response, get
-from litestar.di import NamedDependency, Provide
+from litestar.di import NamedDependency
 from litestar.types import ControllerRouterHandler
 
 from services.api.context import Edge
 from services.api.dashboard.rendering import pages_of
-from services.api.dashboard.visitors import Visitor, provide_watcher
+from services.api.dashboard.visitors import Visitor
 from services.api.platform.plant import mongo_state, nats_state
 
 PLACE = "/platform/state"
 
 
-@get(PLACE, dependencies={"operator": Provide(provide_watcher)})
+@get(PLACE)
 async def show_state(
     request: Request[Any, Any, Any], edge: NamedDependency[Edge], operator: NamedDependency[Visitor]
 ) -> Response[str]:

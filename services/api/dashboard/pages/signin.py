@@ -14,6 +14,8 @@ from litestar.types import ControllerRouterHandler
 
 from libs.contracts.errors import ApiError
 from services.api.access.cookies import is_encrypted, signed_in_cookie, signed_out_cookie
+from services.api.access.gate import require_standing
+from services.api.access.guard import NotSignedIn, login_in_cookie
 from services.api.access.passwords import LONGEST_PASSWORD
 from services.api.access.signing_in import checked_user, token_for
 from services.api.accounts import store_users
@@ -21,7 +23,7 @@ from services.api.accounts.audit import note
 from services.api.context import Edge
 from services.api.dashboard.forms import fields_sent, require_own_page
 from services.api.dashboard.rendering import language_of_path, pages_of
-from services.api.dashboard.visitors import NotSignedIn, Visitor, require_word_of, visitor_of
+from services.api.dashboard.visitors import Visitor, require_word_of
 from services.api.dashboard.words import Language, saying
 from services.api.errors import Refusal
 from services.api.sentences import sentence
@@ -44,12 +46,18 @@ async def show_sign_in(
     edge: NamedDependency[Edge],
     next_path: Annotated[str, QueryParameter(name="next", max_length=500)] = "",
 ) -> Response[Any]:
-    """The form; who is signed in already goes on."""
+    """The form; who is signed in already goes on, unless the customer is suspended: then another may sign in."""
+    if await _is_signed_in(edge, request):
+        return Redirect(_onward(request, next_path), status_code=303)
+    return _form(edge, request, SignInForm(next=next_path))
+
+
+async def _is_signed_in(edge: Edge, request: Request[Any, Any, Any]) -> bool:
     try:
-        await visitor_of(edge, request)
-    except NotSignedIn:
-        return _form(edge, request, SignInForm(next=next_path))
-    return Redirect(_onward(request, next_path), status_code=303)
+        await require_standing(edge, await login_in_cookie(edge, request))
+    except (NotSignedIn, Refusal):
+        return False
+    return True
 
 
 @post("/signin", status_code=200)

@@ -51,6 +51,8 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "signin.show": ("Show the password", "Tampilkan kata sandi"),
     "failed.title": ("This page cannot be shown", "Halaman ini tidak dapat ditampilkan"),
+    "failed.suspended": ("This account is suspended", "Akun ini ditangguhkan"),
+    "failed.sign_in": ("Sign in as somebody else", "Masuk sebagai orang lain"),
     "failed.back": ("Back to the overview", "Kembali ke ringkasan"),
     "ask": ("Ask", "Hubungi"),
     "ask_of": ("Ask {name}.", "Hubungi {name}."),
