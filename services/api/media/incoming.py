@@ -10,7 +10,8 @@ from libs.contracts.calls import FetchMedia, MediaFetched
 from libs.contracts.errors import ApiError
 from libs.contracts.ids import message_of_media
 from libs.contracts.records import MessageRow
-from services.api.access.auth import Caller, session_of
+from services.api.access.auth import session_of
+from services.api.access.callers import Caller
 from services.api.context import Edge
 from services.api.errors import Refusal, too_large
 from services.api.media import kinds, store_media
@@ -27,24 +28,27 @@ async def medium_for(edge: Edge, caller: Caller, media_id: str) -> StoredMedium:
     """
     if message_of_media(media_id) is None:
         return _found(await store_media.medium(edge.database, caller.customer_id, media_id))
-    row = await _message_with(edge, caller.customer_id, media_id)
-    if not caller.may_use(row.session_id):
-        raise Refusal(ApiError.MEDIA_NOT_FOUND)
+    row = await _message_with(edge, caller, media_id)
     medium = await _downloaded(edge, row, media_id)
     return msgspec.structs.replace(medium, file_name=row.file_name or medium.file_name)
 
 
-async def kept_medium(edge: Edge, customer_id: str, media_id: str) -> StoredMedium:
-    """The customer's medium, uploaded or incoming, from now on kept as long as a new one. Raises as `medium_for`."""
-    found = await store_media.medium_kept_until(edge.database, customer_id, media_id, _keep_until(edge))
-    if found is None and message_of_media(media_id) is not None:
-        return await _downloaded(edge, await _message_with(edge, customer_id, media_id), media_id)
+async def kept_medium(edge: Edge, caller: Caller, media_id: str) -> StoredMedium:
+    """The same, from now on kept as long as a new one. Raises as `medium_for`."""
+    is_incoming = message_of_media(media_id) is not None
+    if is_incoming and caller.session_ids is not None:
+        await _message_with(edge, caller, media_id)  # a medium that is stored already has its session too
+    found = await store_media.medium_kept_until(edge.database, caller.customer_id, media_id, _keep_until(edge))
+    if found is None and is_incoming:
+        return await _downloaded(edge, await _message_with(edge, caller, media_id), media_id)
     return _found(found)
 
 
-async def _message_with(edge: Edge, customer_id: str, media_id: str) -> MessageRow:
+async def _message_with(edge: Edge, caller: Caller, media_id: str) -> MessageRow:
     row = await store_messages.message_by_id(edge.database, message_of_media(media_id) or "")
-    if row is None or row.customer_id != customer_id or row.media_ref is None or row.revoked_at is not None:
+    if row is None or row.customer_id != caller.customer_id or row.media_ref is None or row.revoked_at is not None:
+        raise Refusal(ApiError.MEDIA_NOT_FOUND)
+    if not caller.may_use(row.session_id):
         raise Refusal(ApiError.MEDIA_NOT_FOUND)
     return row
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from libs.contracts.errors import ApiError
 from libs.contracts.ids import new_id
+from services.api.access.callers import Caller
 from services.api.context import Edge
 from services.api.errors import Refusal, too_large
 from services.api.media import incoming, kinds, store_media
@@ -62,15 +63,13 @@ async def keep(edge: Edge, file: ReceivedFile, customer_id: str, kind: Kind, *, 
     )
 
 
-async def known_medium(
-    edge: Edge, customer_id: str, media_id: str, kind: Kind, *, convert: bool = True
-) -> StoredMedium:
+async def known_medium(edge: Edge, caller: Caller, media_id: str, kind: Kind, *, convert: bool = True) -> StoredMedium:
     """A medium that was uploaded before, or came in, from now on kept as long as a new one; what was found out about it
     stays, so that a file is decoded once for all its recipients.
 
     Raises Refusal MEDIA_NOT_FOUND, INVALID_MEDIA, PAYLOAD_TOO_LARGE, and what downloading an incoming one may raise.
     """
-    medium = await incoming.kept_medium(edge, customer_id, media_id)
+    medium = await incoming.kept_medium(edge, caller, media_id)
     if convert and kinds.needs_conversion(kind, medium.mimetype):
         return await _known_voice_note(edge, medium)
     check(edge, kind, medium.mimetype, medium.bytes)

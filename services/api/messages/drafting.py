@@ -18,6 +18,7 @@ from libs.contracts.content import (
     Reaction,
 )
 from libs.contracts.records import SessionRecord
+from services.api.access.callers import Caller
 from services.api.context import Edge
 from services.api.errors import invalid
 from services.api.media.keeping import known_medium
@@ -56,7 +57,7 @@ FURTHEST = timedelta(days=366)
 FETCHED_PREVIEW = "fetched"
 
 
-async def draft_of(edge: Edge, session: SessionRecord, body: AnyNewMessage) -> Draft:
+async def draft_of(edge: Edge, caller: Caller, session: SessionRecord, body: AnyNewMessage) -> Draft:
     """The message, found valid. A plain text asks nobody anything.
 
     Raises Refusal: VALIDATION_FAILED, INVALID_PHONE, INVALID_MEDIA, MEDIA_NOT_FOUND, MESSAGE_NOT_FOUND, OTHER_CHAT ...
@@ -66,7 +67,7 @@ async def draft_of(edge: Edge, session: SessionRecord, body: AnyNewMessage) -> D
         return await _reaction(edge, session, body, not_before)
     to = await recipient(edge, session, body.to, path="to")
     context = await _context_of(edge, session, body, to)
-    content, fresh = await _content_of(edge, session, body)
+    content, fresh = await _content_of(edge, caller, session, body)
     return Draft(
         session=session,
         to=to.jid,
@@ -93,7 +94,9 @@ def departure(send_at: datetime | None, at: datetime) -> datetime | None:
 # --- What it says ----------------------------------------------------------------------------------------------------
 
 
-async def _content_of(edge: Edge, session: SessionRecord, body: AnyAddressed) -> tuple[Content, StoredMedium | None]:
+async def _content_of(
+    edge: Edge, caller: Caller, session: SessionRecord, body: AnyAddressed
+) -> tuple[Content, StoredMedium | None]:
     """The content, and its medium when the body brought it along."""
     match body:
         case NewText():
@@ -108,7 +111,7 @@ async def _content_of(edge: Edge, session: SessionRecord, body: AnyAddressed) ->
         case NewPoll():
             return _poll(body), None
         case NewImage() | NewVideo() | NewDocument() | NewAudio() | NewVoice() | NewSticker():
-            return await _with_medium(edge, session, body)
+            return await _with_medium(edge, caller, session, body)
         case _:
             assert_never(body)
 
@@ -184,14 +187,16 @@ _KINDS: dict[type[NewMedium], Kind] = {
 }
 
 
-async def _with_medium(edge: Edge, session: SessionRecord, body: NewMedium) -> tuple[Content, StoredMedium | None]:
+async def _with_medium(
+    edge: Edge, caller: Caller, session: SessionRecord, body: NewMedium
+) -> tuple[Content, StoredMedium | None]:
     if [body.media_id, body.url, body.data].count(None) != 2:
         raise invalid("mediaId", "a message with a medium has one of mediaId, url and data")
     kind, customer_id, name = _KINDS[type(body)], session.customer_id, body.file_name
     convert = body.convert if isinstance(body, NewVoice) else False
     fresh: StoredMedium | None = None
     if body.media_id is not None:
-        medium = await known_medium(edge, customer_id, body.media_id, kind, convert=convert)
+        medium = await known_medium(edge, caller, body.media_id, kind, convert=convert)
     elif body.url is not None:
         medium = fresh = await fetched_medium(
             edge, customer_id, kind, body.url, file_name=name, mimetype=body.mimetype, convert=convert

@@ -47,7 +47,7 @@ async def send_message(
     caller.require("send")
     session = await session_for(edge, caller, session_ref)
     await check_session(edge, session)
-    draft = await draft_of(edge, session, data)
+    draft = await draft_of(edge, caller, session, data)
     await admit_message(edge, caller)
     accepted = await accept(edge, draft, wishes_of(edge, request))
     return Response(

@@ -135,7 +135,7 @@ async def send_message(
             return await _send_form(edge, request, session, caller, form)
     body: PublicSend = decoded_json(await body_of(request, most=edge.settings.body_bytes), _decoder)
     to = await recipient(edge, session, _phone_of(body))
-    content, fresh = await _content_of(edge, session, body)
+    content, fresh = await _content_of(edge, caller, session, body)
     return await _send(edge, request, session, caller, to, content, fresh)
 
 
@@ -244,7 +244,9 @@ def _phone_of(body: PublicSend) -> str:
     return str(body.phone)
 
 
-async def _content_of(edge: Edge, session: SessionRecord, body: PublicSend) -> tuple[Content, StoredMedium | None]:
+async def _content_of(
+    edge: Edge, caller: Caller, session: SessionRecord, body: PublicSend
+) -> tuple[Content, StoredMedium | None]:
     """The content, and its medium when the body brought it along."""
     kind = _kind_of(body.content_type or body.type)
     if kind == "text":
@@ -255,7 +257,7 @@ async def _content_of(edge: Edge, session: SessionRecord, body: PublicSend) -> t
     name = body.file_name or body.lower_file_name
     fresh: StoredMedium | None = None
     if body.media_id is not None:
-        medium = await known_medium(edge, session.customer_id, body.media_id, kind)
+        medium = await known_medium(edge, caller, body.media_id, kind)
     else:
         data = body.content or cast("str | None", getattr(body, kind))
         if not data:
@@ -287,7 +289,7 @@ async def _send_form(
     )
     to = await recipient(edge, session, _phone_of(body))
     if form.file is None:
-        content, fresh = await _content_of(edge, session, body)
+        content, fresh = await _content_of(edge, caller, session, body)
         return await _send(edge, request, session, caller, to, content, fresh)
     kind = _kind_of(body.content_type or "document")
     if kind == "text":

@@ -6,11 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from gridfs.asynchronous import AsyncGridFSBucket
 
+from libs.contracts.ids import incoming_media_id, new_message_id
+from libs.runtime.mongo import to_document
 from services.api.access.cookies import COOKIE
 from tests.integration.api.accounts import NEW_PASSWORD, add_user, bearer, new_key, signed_in
 from tests.integration.api.conftest import SiteMaker
 from tests.integration.api.edges import BASE, OWNER_PASSWORD, Site, observe, refused, soon
+from tests.integration.api.messages import PNG, message_row
 from tests.integration.api.operators import Operator
 from tests.unit.api.assets import built_assets
 
@@ -184,6 +188,52 @@ async def narrow(site: Site, session_id: str, other: str) -> dict[str, str]:
     """A key for one of two sessions, with every scope that such a key may have."""
     scopes = ["read", "send", "sessions", "webhooks"]
     return bearer((await new_key(site, scopes=scopes, sessions=[session_id]))["apiKey"])
+
+
+async def incoming_medium(site: Site, rows: Any, session_id: str, *, is_stored: bool) -> str:
+    """An image that came in to this session."""
+    message_id = new_message_id()
+    media_id = incoming_media_id(message_id)
+    row = message_row(
+        site,
+        session_id,
+        message_id,
+        direction="in",
+        from_="628111111111",
+        type="image",
+        mimetype="image/png",
+        media_bytes=len(PNG),
+        media_ref=b"ref",
+    )
+    await rows.messages.insert_one(to_document(row))
+    if is_stored:
+        metadata = {"customerId": site.account.customer_id, "mimetype": "image/png"}
+        await AsyncGridFSBucket(rows, "media").upload_from_stream_with_id(media_id, media_id, PNG, metadata=metadata)
+    return media_id
+
+
+@pytest.mark.parametrize("is_stored", [True, False])
+async def test_a_key_sends_no_medium_that_came_in_to_another_session(
+    site: Site, session_id: str, other: str, narrow: dict[str, str], rows: Any, is_stored: bool
+) -> None:
+    media_id = await incoming_medium(site, rows, other, is_stored=is_stored)
+    api_key = narrow["Authorization"].removeprefix("Bearer ")
+    body = {"type": "image", "to": "081234567890", "mediaId": media_id}
+    answer = await site.client.post(f"{BASE}/sessions/{session_id}/messages", headers=narrow, json=body)
+    refused(answer, 404, "MEDIA_NOT_FOUND")
+    body = {"phone": "081234567890", "contentType": "image", "mediaId": media_id}
+    answer = await site.client.post(f"/api/services/whatsapp/chat/{session_id}/{api_key}", json=body)
+    refused(answer, 404, "MEDIA_NOT_FOUND")
+    refused(await site.client.get(f"{BASE}/media/{media_id}", headers=narrow), 404, "MEDIA_NOT_FOUND")
+
+
+async def test_a_key_sends_what_came_in_to_its_own_session(
+    site: Site, session_id: str, narrow: dict[str, str], rows: Any
+) -> None:
+    media_id = await incoming_medium(site, rows, session_id, is_stored=True)
+    body = {"type": "image", "to": "081234567890", "mediaId": media_id}
+    answer = await site.client.post(f"{BASE}/sessions/{session_id}/messages", headers=narrow, json=body)
+    assert answer.status_code == 202, answer.text
 
 
 @pytest.mark.parametrize("path", [f"{BASE}/templates", "/api/templates"])

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from libs.contracts.content import Contact, Context, LinkPreview, Location, Poll, Text
+from services.api.access.callers import Caller
 from services.api.app import build_edge
 from services.api.context import Edge
 from services.api.errors import Refusal
@@ -22,6 +23,7 @@ from tests.unit.api.builders import record
 RING = "k1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 TO = "081234567890"
 JID = "6281234567890@s.whatsapp.net"
+CALLER = Caller(customer_id="cus_1", scopes=("send",))
 CARD = "BEGIN:VCARD\r\nVERSION:3.0\r\nFN:Bu Sari\r\nTEL:+628111111111\r\nEND:VCARD"
 
 
@@ -35,7 +37,7 @@ async def edge() -> AsyncIterator[Edge]:
 
 
 async def draft(edge: Edge, body: dict[str, Any]) -> Draft:
-    return await draft_of(edge, record(), msgspec.json.decode(msgspec.json.encode(body), type=AnyNewMessage))
+    return await draft_of(edge, CALLER, record(), msgspec.json.decode(msgspec.json.encode(body), type=AnyNewMessage))
 
 
 @pytest.mark.parametrize(
