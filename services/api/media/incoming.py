@@ -27,7 +27,7 @@ async def medium_for(edge: Edge, caller: Caller, media_id: str) -> StoredMedium:
     Raises Refusal MEDIA_NOT_FOUND, MEDIA_GONE, PAYLOAD_TOO_LARGE, SESSION_NOT_CONNECTED, SESSION_UNREACHABLE.
     """
     if message_of_media(media_id) is None:
-        return _found(await store_media.medium(edge.database, caller.customer_id, media_id))
+        return await _uploaded(edge, caller, media_id)
     row = await _message_with(edge, caller, media_id)
     medium = await _downloaded(edge, row, media_id)
     return msgspec.structs.replace(medium, file_name=row.file_name or medium.file_name)
@@ -36,12 +36,19 @@ async def medium_for(edge: Edge, caller: Caller, media_id: str) -> StoredMedium:
 async def kept_medium(edge: Edge, caller: Caller, media_id: str) -> StoredMedium:
     """The same, from now on kept as long as a new one. Raises as `medium_for`."""
     is_incoming = message_of_media(media_id) is not None
-    if is_incoming and caller.session_ids is not None:
-        await _message_with(edge, caller, media_id)  # a medium that is stored already has its session too
+    if caller.session_ids is not None:  # also of what is stored already
+        await (_message_with(edge, caller, media_id) if is_incoming else _uploaded(edge, caller, media_id))
     found = await store_media.medium_kept_until(edge.database, caller.customer_id, media_id, _keep_until(edge))
     if found is None and is_incoming:
         return await _downloaded(edge, await _message_with(edge, caller, media_id), media_id)
     return _found(found)
+
+
+async def _uploaded(edge: Edge, caller: Caller, media_id: str) -> StoredMedium:
+    medium = _found(await store_media.medium(edge.database, caller.customer_id, media_id))
+    if caller.session_ids is not None and not medium.is_open_to(caller.session_ids):
+        raise Refusal(ApiError.MEDIA_NOT_FOUND)
+    return medium
 
 
 async def _message_with(edge: Edge, caller: Caller, media_id: str) -> MessageRow:

@@ -13,7 +13,7 @@ from services.api.errors import Refusal, too_large
 from services.api.media import incoming, kinds, store_media
 from services.api.media.decoding import Fault, Sound
 from services.api.media.kinds import OPUS, Kind
-from services.api.media.store_media import Looked, StoredMedium, Upload
+from services.api.media.store_media import Looked, Owner, StoredMedium, Upload
 from services.api.media.uploads import ReceivedFile
 from services.api.sentences import Phrase
 from services.api.times import now
@@ -40,7 +40,7 @@ _NO_NOTE = Phrase(
 )
 
 
-async def keep(edge: Edge, file: ReceivedFile, customer_id: str, kind: Kind, *, convert: bool = True) -> StoredMedium:
+async def keep(edge: Edge, file: ReceivedFile, owner: Owner, kind: Kind, *, convert: bool = True) -> StoredMedium:
     """Keep the file as a medium of this kind; with `convert`, other sound becomes a voice note where one is asked for.
 
     Raises Refusal when it is none, too large for one, or cannot be decoded.
@@ -49,13 +49,13 @@ async def keep(edge: Edge, file: ReceivedFile, customer_id: str, kind: Kind, *, 
     if convert and kinds.needs_conversion(kind, mimetype):
         check_size(edge, kind, file.upload.size)
         source = f"sha256:{file.upload.sha256}"
-        return await _voice_note(edge, customer_id, file.upload.pieces(), mimetype, made_from=source)
+        return await _voice_note(edge, owner, file.upload.pieces(), mimetype, made_from=source)
     check(edge, kind, mimetype, file.upload.size)
     if (fault := kinds.misnamed(mimetype, declared=file.declared, file_name=file.name)) is not None:
         raise Refusal(ApiError.INVALID_MEDIA, reason=fault.reason)
     looked = await _looked(edge, kind, file.upload.pieces(), mimetype)
     return await file.upload.keep(
-        customer_id=customer_id,
+        owner=owner,
         mimetype=mimetype,
         file_name=kinds.name_with_ending(file.name, mimetype),
         keep_until=_keep_until(edge),
@@ -122,13 +122,13 @@ async def _known_voice_note(edge: Edge, medium: StoredMedium) -> StoredMedium:
         if made is not None:
             return made
     file = store_media.pieces(edge.database, medium.id)
-    made = await _voice_note(edge, medium.customer_id, file, medium.mimetype, made_from=medium.id)
+    made = await _voice_note(edge, medium.owner, file, medium.mimetype, made_from=medium.id)
     await store_media.note_voice(edge.database, medium, made)
     return made
 
 
 async def _voice_note(
-    edge: Edge, customer_id: str, file: AsyncIterator[bytes], mimetype: str, *, made_from: str
+    edge: Edge, owner: Owner, file: AsyncIterator[bytes], mimetype: str, *, made_from: str
 ) -> StoredMedium:
     """Make a voice note of the sound and keep it. Raises Refusal INVALID_MEDIA, PAYLOAD_TOO_LARGE."""
     found = await edge.decoder.voice_note(file, mimetype)
@@ -142,7 +142,7 @@ async def _voice_note(
             await upload.write(made[start : start + PIECE])
         looked = Looked(sound=sound, made_from=made_from)
         return await upload.keep(
-            customer_id=customer_id, mimetype=OPUS, file_name=None, keep_until=_keep_until(edge), looked=looked
+            owner=owner, mimetype=OPUS, file_name=None, keep_until=_keep_until(edge), looked=looked
         )
     finally:
         if not upload.kept:

@@ -15,13 +15,13 @@ from services.api.media import kinds
 from services.api.media.fetching import NotFetched, Source
 from services.api.media.keeping import keep
 from services.api.media.kinds import SLICE, InvalidMedium, Kind
-from services.api.media.store_media import StoredMedium, Upload
+from services.api.media.store_media import Owner, StoredMedium, Upload
 from services.api.media.uploads import ReceivedFile
 
 
 async def inline_medium(
     edge: Edge,
-    customer_id: str,
+    owner: Owner,
     kind: Kind,
     text: str,
     *,
@@ -38,7 +38,7 @@ async def inline_medium(
     async with _receiving(edge, declared=declared, name=name) as file:
         for start in range(0, len(inline.data), SLICE):
             await file.write(inline.data[start : start + SLICE])
-        return await keep(edge, file, customer_id, kind, convert=convert)
+        return await keep(edge, file, owner, kind, convert=convert)
 
 
 def _check_inline_size(edge: Edge, kind: Kind, text: str) -> None:
@@ -67,7 +67,7 @@ async def _receiving(edge: Edge, *, declared: str, name: str | None) -> AsyncGen
 
 async def fetched_medium(
     edge: Edge,
-    customer_id: str,
+    owner: Owner,
     kind: Kind,
     url: str,
     *,
@@ -81,7 +81,7 @@ async def fetched_medium(
             declared, name = mimetype or source.declared, file_name or source.file_name
             async with _receiving(edge, declared=declared, name=name) as file:
                 await _stream(edge, kind, source, file)
-                return await keep(edge, file, customer_id, kind, convert=convert)
+                return await keep(edge, file, owner, kind, convert=convert)
     except TargetRefused as error:
         raise invalid("url", f"the address is refused: {error.reason}") from error
     except NotFetched as error:

@@ -39,6 +39,13 @@ class Looked(msgspec.Struct, frozen=True, kw_only=True):
     made_from: str | None = None
 
 
+class Owner(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose a medium is: of these sessions alone, or, with None, of the whole account."""
+
+    customer_id: str
+    session_ids: tuple[str, ...] | None = None
+
+
 class StoredMedium(msgspec.Struct, frozen=True, kw_only=True):
     """A file of the bucket `media`. `looked` is None before it is decoded; `voice_id` is the voice note made of it."""
 
@@ -50,6 +57,17 @@ class StoredMedium(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str
     looked: Looked | None = None
     voice_id: str | None = None
+    session_ids: tuple[str, ...] | None = None
+    """As `Owner`; None also for what the version before stored, and for what came in."""
+
+    @property
+    def owner(self) -> Owner:
+        """Whose it is."""
+        return Owner(customer_id=self.customer_id, session_ids=self.session_ids)
+
+    def is_open_to(self, session_ids: tuple[str, ...]) -> bool:
+        """Whether a key for these sessions may use it."""
+        return self.session_ids is None or not set(self.session_ids).isdisjoint(session_ids)
 
     @property
     def came_as(self) -> str:
@@ -108,7 +126,7 @@ class Upload:
     async def keep(
         self,
         *,
-        customer_id: str,
+        owner: Owner,
         mimetype: str,
         file_name: str | None,
         keep_until: datetime,
@@ -118,7 +136,8 @@ class Upload:
         await self._store_chunks(len(self._rest))
         stored = StoredMedium(
             id=self._id,
-            customer_id=customer_id,
+            customer_id=owner.customer_id,
+            session_ids=owner.session_ids,
             mimetype=mimetype,
             file_name=file_name,
             bytes=self.size,
@@ -145,6 +164,7 @@ def _document(stored: StoredMedium, keep_until: datetime) -> Document:
         "uploadDate": now(),
         "metadata": {
             "customerId": stored.customer_id,
+            **({} if stored.session_ids is None else {"sessionIds": list(stored.session_ids)}),
             "mimetype": stored.mimetype,
             "fileName": stored.file_name,
             "sha256": stored.sha256,
@@ -230,4 +250,5 @@ def _medium(document: Document) -> StoredMedium:
         sha256=metadata.get("sha256", ""),  # the engine writes incoming media, and knows it only at the end
         looked=from_document(Looked, metadata["looked"]) if "looked" in metadata else None,
         voice_id=metadata.get("voiceId"),
+        session_ids=tuple(metadata["sessionIds"]) if "sessionIds" in metadata else None,
     )

@@ -24,7 +24,7 @@ from services.api.errors import invalid
 from services.api.media.keeping import known_medium
 from services.api.media.kinds import Kind
 from services.api.media.sources import fetched_medium, inline_medium
-from services.api.media.store_media import StoredMedium
+from services.api.media.store_media import Owner, StoredMedium
 from services.api.messages import replies, templates, vcards
 from services.api.messages.composing import media_content, text_content
 from services.api.messages.emoji import is_emoji
@@ -192,18 +192,19 @@ async def _with_medium(
 ) -> tuple[Content, StoredMedium | None]:
     if [body.media_id, body.url, body.data].count(None) != 2:
         raise invalid("mediaId", "a message with a medium has one of mediaId, url and data")
-    kind, customer_id, name = _KINDS[type(body)], session.customer_id, body.file_name
+    kind, name = _KINDS[type(body)], body.file_name
+    owner = Owner(customer_id=session.customer_id, session_ids=(session.id,))
     convert = body.convert if isinstance(body, NewVoice) else False
     fresh: StoredMedium | None = None
     if body.media_id is not None:
         medium = await known_medium(edge, caller, body.media_id, kind, convert=convert)
     elif body.url is not None:
         medium = fresh = await fetched_medium(
-            edge, customer_id, kind, body.url, file_name=name, mimetype=body.mimetype, convert=convert
+            edge, owner, kind, body.url, file_name=name, mimetype=body.mimetype, convert=convert
         )
     else:
         medium = fresh = await inline_medium(
-            edge, customer_id, kind, body.data or "", file_name=name, mimetype=body.mimetype, convert=convert
+            edge, owner, kind, body.data or "", file_name=name, mimetype=body.mimetype, convert=convert
         )
     caption = body.caption if isinstance(body, NewCaptioned) else None
     return media_content(kind, medium, caption=caption, file_name=name), fresh

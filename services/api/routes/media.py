@@ -21,7 +21,7 @@ from services.api.media import incoming, store_media
 from services.api.media.keeping import keep
 from services.api.media.kinds import KINDS, Kind, attachment_name, served_type
 from services.api.media.ranges import Part, part_of
-from services.api.media.store_media import StoredMedium
+from services.api.media.store_media import Owner, StoredMedium
 from services.api.media.uploads import Form, is_form, received_form
 
 
@@ -66,7 +66,8 @@ async def upload_media(
         if form.file is None:
             raise invalid("file", "it is missing")
         form.file.name = form.fields.get("fileName") or form.file.name
-        medium = await keep(edge, form.file, caller.customer_id, _kind_of(form), convert=_converts(form))
+        owner = Owner(customer_id=caller.customer_id, session_ids=caller.session_ids)
+        medium = await keep(edge, form.file, owner, _kind_of(form), convert=_converts(form))
     return MediumAnswer(media_id=medium.id, data=_view(medium), message=localized(confirmations.MEDIUM_STORED))
 
 

@@ -24,7 +24,7 @@ from services.api.languages import Localized, localized
 from services.api.media.keeping import keep, known_medium
 from services.api.media.kinds import PUBLIC_KINDS, PublicKind
 from services.api.media.sources import inline_medium
-from services.api.media.store_media import StoredMedium
+from services.api.media.store_media import Owner, StoredMedium
 from services.api.media.uploads import Form, body_of, is_form, received_form
 from services.api.messages import store_messages
 from services.api.messages.composing import media_content, public_wishes_of, text_content
@@ -262,8 +262,13 @@ async def _content_of(
         data = body.content or cast("str | None", getattr(body, kind))
         if not data:
             raise invalid("content" if body.content_type else kind, "it is missing")
-        medium = fresh = await inline_medium(edge, session.customer_id, kind, data, file_name=name)
+        medium = fresh = await inline_medium(edge, _owner_in(session), kind, data, file_name=name)
     return media_content(kind, medium, caption=body.caption, file_name=name), fresh
+
+
+def _owner_in(session: SessionRecord) -> Owner:
+    """Whose a medium is that a message of the session brings along."""
+    return Owner(customer_id=session.customer_id, session_ids=(session.id,))
 
 
 def _kind_of(written: str | None) -> PublicKind | Literal["text"]:
@@ -295,7 +300,7 @@ async def _send_form(
     if kind == "text":
         raise invalid("contentType", "a file is an image, document, audio or video")
     form.file.name = body.file_name or form.file.name
-    medium = await keep(edge, form.file, session.customer_id, kind)
+    medium = await keep(edge, form.file, _owner_in(session), kind)
     content = media_content(kind, medium, caption=body.caption, file_name=medium.file_name)
     return await _send(edge, request, session, caller, to, content, medium)
 

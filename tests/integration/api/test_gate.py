@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 from typing import Any
 
@@ -234,6 +235,57 @@ async def test_a_key_sends_what_came_in_to_its_own_session(
     body = {"type": "image", "to": "081234567890", "mediaId": media_id}
     answer = await site.client.post(f"{BASE}/sessions/{session_id}/messages", headers=narrow, json=body)
     assert answer.status_code == 202, answer.text
+
+
+async def uploaded(site: Site, headers: dict[str, str]) -> str:
+    """A medium that was stored with this credential."""
+    answer = await site.client.post(f"{BASE}/media", headers=headers, files={"file": ("a.png", PNG, "image/png")})
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["mediaId"])
+
+
+async def uses(site: Site, headers: dict[str, str], session_id: str, media_id: str) -> set[int]:
+    """The statuses of reading the medium and of sending it."""
+    read = await site.client.get(f"{BASE}/media/{media_id}", headers=headers)
+    body = {"type": "image", "to": "081234567890", "mediaId": media_id}
+    sent = await site.client.post(f"{BASE}/sessions/{session_id}/messages", headers=headers, json=body)
+    return {read.status_code, sent.status_code}
+
+
+async def test_a_medium_that_went_through_another_session_is_not_the_keys(
+    site: Site, session_id: str, other: str, narrow: dict[str, str], rows: Any
+) -> None:
+    picture = base64.b64encode(PNG).decode()
+    for path, body in (
+        (f"{BASE}/sessions/{other}/messages", {"type": "image", "to": "081234567890", "data": picture}),
+        (
+            f"/api/services/whatsapp/chat/{other}/{site.account.api_key}",
+            {"phone": "081234567890", "type": "image", "image": picture},
+        ),
+    ):
+        answer = await site.client.post(path, headers=bearer(site.account.api_key), json=body)
+        assert answer.status_code in (200, 202), answer.text
+    stored = [file["_id"] async for file in rows["media.files"].find()]
+    assert len(stored) == 2
+    for media_id in stored:
+        assert await uses(site, narrow, session_id, media_id) == {404}
+        assert await uses(site, bearer(site.account.api_key), session_id, media_id) == {200, 202}
+
+
+async def test_a_medium_that_a_key_uploaded_is_its_sessions(
+    site: Site, session_id: str, other: str, narrow: dict[str, str]
+) -> None:
+    others = bearer((await new_key(site, name="Other till", sessions=[other]))["apiKey"])
+    media_id = await uploaded(site, narrow)
+    assert await uses(site, narrow, session_id, media_id) == {200, 202}
+    assert await uses(site, others, other, media_id) == {404}
+
+
+async def test_a_medium_that_the_account_uploaded_is_for_all_of_its_keys(
+    site: Site, session_id: str, narrow: dict[str, str]
+) -> None:
+    media_id = await uploaded(site, bearer(site.account.api_key))
+    assert await uses(site, narrow, session_id, media_id) == {200, 202}
 
 
 @pytest.mark.parametrize("path", [f"{BASE}/templates", "/api/templates"])
