@@ -115,9 +115,14 @@ async def _login(edge: Edge, login_id: str) -> SignedIn | None:
 
     async def read() -> SignedIn | None:
         user = await store_users.user_of_login(edge.database, login_id, now())
-        return None if user is None else _signed_in(login_id, user)
+        return None if user is None or not _is_somebody(user) else _signed_in(login_id, user)
 
     return await edge.memory.believe(f"login/{login_id}", lambda found: f"user/{found.user.id}", read)
+
+
+def _is_somebody(user: User) -> bool:
+    """Whether the row makes sense: the platform's users alone belong to no customer."""
+    return (user.customer_id is None) == (user.role in PLATFORM)
 
 
 def _signed_in(login_id: str, user: User) -> SignedIn:

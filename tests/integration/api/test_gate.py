@@ -76,6 +76,16 @@ async def test_who_may_not_link_sees_no_code(site: Site, rows: Any) -> None:
         assert {each["status"] for each in shown} == {"CONNECTING", "qr_generated"}
 
 
+@pytest.mark.parametrize(("role", "belongs"), [("owner", False), ("member", False), ("admin", True), ("support", True)])
+async def test_a_user_who_is_neither_a_customers_nor_the_platforms_is_nobody(
+    site: Site, rows: Any, role: str, belongs: bool
+) -> None:
+    email = await add_user(rows, role, site.account.customer_id if belongs else None, name="nobody")
+    headers, query = await signed_in(site, email), f"?customer={site.account.customer_id}"
+    for path in (f"{BASE}/sessions{query}", "/api/platform/customers", "/api/auth/me", "/api/templates"):
+        refused(await site.client.get(path, headers=headers), 401, "INVALID_TOKEN")
+
+
 # --- A suspended customer --------------------------------------------------------------------------------------------
 
 
