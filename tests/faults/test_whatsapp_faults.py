@@ -16,6 +16,10 @@ WAITS = IMPATIENT | {"MERPATI_DELIVER_DEADLINE_S": "15", "MERPATI_ANSWER_TIMEOUT
 """Nothing here waits for an ack that does not come; one that is late must not be sent for again."""
 FINAL, TRY_LATER, HELD_BACK = 400, 503, 463
 CONFLICT = 409
+ON_THE_SIMULATOR = pytest.mark.parametrize(
+    "whatsapp_stack", [pytest.param("simulator", marks=pytest.mark.needs_go)], indirect=True
+)
+"""The scripted network is asked no questions that it could refuse."""
 REPLACED_PAUSE_S, CONTACT_PAUSE_S, LOCKED_S, BANNED_S, MARGIN_S = 60, 300, 60, 10, 2
 
 
@@ -122,6 +126,7 @@ async def _leaves_at_once(line: Line) -> None:
     assert (datetime.fromisoformat(sent_at) - asked_at).total_seconds() < A_MOMENT_S
 
 
+@ON_THE_SIMULATOR
 async def test_while_look_ups_are_limited_new_recipients_wait_and_known_ones_are_served(line: Line) -> None:
     strangers = [line.another_contact, f"{int(line.another_contact) + 90_000}"]
     for stranger in strangers:
@@ -158,6 +163,7 @@ async def _waits_for_nothing(line: Line) -> bool:
     return (health["waitingFor"], health["waits"]) == (None, [])
 
 
+@ON_THE_SIMULATOR
 @pytest.mark.parametrize("code", [403, 500])
 async def test_a_refused_question_is_not_left_and_keeps_nobody_else_waiting(line: Line, code: int) -> None:
     stranger = line.another_contact
