@@ -98,7 +98,7 @@ def test_every_detail_of_the_other_services_is_known_in_indonesian() -> None:
     assert len(found) > 20
 
 
-@pytest.mark.parametrize("said", {*SOCKETS.values(), *CERTIFICATES.values(), CERTIFICATE, NO_TLS})
+@pytest.mark.parametrize("said", sorted({*SOCKETS.values(), *CERTIFICATES.values(), CERTIFICATE, NO_TLS}))
 def test_why_no_connection_was_made_is_known_in_indonesian(said: str) -> None:
     for reason in (said, f"the endpoint cannot be reached: {said}"):
         assert in_indonesian(reason) != reason

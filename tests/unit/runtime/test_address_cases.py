@@ -53,7 +53,7 @@ def test_a_host_that_could_be_read_in_two_ways_is_refused(host: str) -> None:
     assert fault_of_host(host) not in (None, SPECIAL)
 
 
-@pytest.mark.parametrize("host", [*HOSTS["metadata"], *rules().metadata_names])
+@pytest.mark.parametrize("host", sorted({*HOSTS["metadata"], *rules().metadata_names}))
 def test_the_name_of_a_metadata_service_is_refused(host: str) -> None:
     assert fault_of_host(host) == SPECIAL
 
