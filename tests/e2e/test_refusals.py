@@ -167,10 +167,18 @@ async def test_a_document_below_its_limit_is_taken(two: Two, public: httpx.Async
     assert (await public.post(chat(two), json=body)).status_code == 200
 
 
-@pytest.mark.parametrize("path", ["{chat}", BASE + "/sessions", BASE + "/sessions/{id}/messages"])
+@pytest.mark.parametrize(
+    ("path", "limit"),
+    [
+        pytest.param("{chat}", "30 MB", id="a public send"),
+        pytest.param(BASE + "/sessions/{id}/messages", "30 MB", id="a send"),
+        pytest.param(BASE + "/sessions", "1 MB", id="where text alone comes"),
+        pytest.param("/api/auth/signin", "16 KB", id="before anybody is known"),
+    ],
+)
 @pytest.mark.parametrize("says_its_length", [True, False])
-async def test_a_body_above_30_mb_is_refused_while_it_is_read(
-    two: Two, http: httpx.AsyncClient, path: str, says_its_length: bool
+async def test_a_body_above_the_limit_is_refused_while_it_is_read(
+    two: Two, http: httpx.AsyncClient, path: str, limit: str, says_its_length: bool
 ) -> None:
     async def pieces() -> AsyncIterator[bytes]:
         for _ in range(31):
@@ -180,7 +188,7 @@ async def test_a_body_above_30_mb_is_refused_while_it_is_read(
     if says_its_length:
         headers["Content-Length"] = str(31 * MEGABYTE)
     answer = await http.post(path.format(chat=chat(two), id=two.session), content=pieces(), headers=headers)
-    assert "30 MB" in refused(answer, 413, "PAYLOAD_TOO_LARGE")["message"]
+    assert limit in refused(answer, 413, "PAYLOAD_TOO_LARGE")["message"]
 
 
 async def test_a_recipient_that_cannot_be_is_named_as_it_was_written(two: Two, http: httpx.AsyncClient) -> None:

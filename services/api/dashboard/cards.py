@@ -7,11 +7,11 @@ from datetime import datetime
 import msgspec
 
 from libs.contracts.events import SessionStatus
-from libs.contracts.records import Pacing, SessionState
+from libs.contracts.records import Pacing
 from libs.contracts.stages import CONNECT_FAILED
 from services.api.dashboard.rendering import Clock
 from services.api.dashboard.words import Say
-from services.api.sessions.reasons import why
+from services.api.sessions.reasons import why_in
 from services.api.sessions.store_sessions import Queue, Seen
 from services.api.sessions.views import CONNECTED
 
@@ -80,11 +80,6 @@ def card_of(seen: Seen, queue: Queue, say: Say, clock: Clock) -> Card:
     )
 
 
-def _reason(state: SessionState | None, clock: Clock) -> str:
-    said = why(state)
-    return "" if said is None else said.in_language(clock.language)
-
-
 def advice_on(seen: Seen, say: Say, clock: Clock) -> str:
     """What a person can do about it; nothing to do is nothing said."""
     state, status = seen.state, seen.status
@@ -93,9 +88,9 @@ def advice_on(seen: Seen, say: Say, clock: Clock) -> str:
     if status not in NEEDS_A_PERSON:
         if state is None or state.reason != CONNECT_FAILED:
             return ""
-        reason = _reason(state, clock)
+        reason = why_in(state, clock.language)
         return say("advice.connect_failed", reason=reason)
     if status is SessionStatus.RESTRICTED and state is not None and state.resume_at is not None:
         return say("advice.restricted_until", until=clock.moment(state.resume_at))
-    reason = _reason(state, clock) or say("advice.no_reason")
+    reason = why_in(state, clock.language) or say("advice.no_reason")
     return say(f"advice.{status.value}", reason=reason)

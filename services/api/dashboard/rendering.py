@@ -22,7 +22,7 @@ from services.api.dashboard.visitors import Visitor
 from services.api.dashboard.words import LANGUAGES, NAMES, Language
 from services.api.languages import language_of
 from services.api.live.filters import Cursor
-from services.api.sessions.reasons import why
+from services.api.sessions.reasons import why_in
 from services.api.times import iso
 from services.api.translations import in_indonesian
 from services.api.web.cookie_header import value_in
@@ -69,7 +69,7 @@ def environment() -> Environment:
         "bytes": byte_size,
         "told": told,
         "reason": reason_in,
-        "why": why,
+        "why": why_in,
     }
     everywhere: dict[str, Any] = {
         "services": SERVICES,

@@ -115,6 +115,12 @@ def why(state: SessionState | None) -> Phrase | None:
     return REASONS[coded[1]].filled(code=coded[2]) if coded else Phrase(state.reason, state.reason)
 
 
+def why_in(state: SessionState | None, language: str) -> str:
+    """The same in this language; empty when its owner gave no reason."""
+    said = why(state)
+    return "" if said is None else said.in_language(language)
+
+
 def unreached(cause: str | None) -> Phrase:
     """That WhatsApp cannot be reached, and why where that is known."""
     known = UNREACHED.get(cause or "")

@@ -14,7 +14,7 @@ from python_multipart.multipart import parse_options_header
 from libs.contracts import ids, words
 from libs.contracts.patterns import fits
 from libs.runtime import targets
-from services.api import errors, requests, sentences, translations
+from services.api import errors, languages, requests, translations
 from services.api.accounts import users
 from services.api.chats import seeking
 from services.api.dashboard import agents, rendering
@@ -217,7 +217,7 @@ PARSERS = (
     Parser(name="contact of the operator", parse=rendering.contact_of),
     Parser(name="host", parse=targets.fault_of_host, around=(("", ""), ("[", "]"))),
     # requests
-    Parser(name="Accept-Language", parse=sentences.language_of, around=(("", ""), ("en;q=", ""))),
+    Parser(name="Accept-Language", parse=languages.language_of, around=(("", ""), ("en;q=", ""))),
     Parser(
         name="User-Agent",
         parse=lambda text: (agents.is_handheld(text), agents.agent_named(text, lambda word, **_: word)),

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from markupsafe import escape
 
 from libs.contracts.events import SessionStatus
 from services.api.dashboard.cards import advice_on
@@ -31,6 +32,21 @@ def macros(language: Language) -> Any:
 def test_why_a_session_failed_is_told_in_words(reason: str | None, language: Language, says: str) -> None:
     clock = Clock(zone_of("Asia/Jakarta"), language)
     assert advice_on(seen(SessionStatus.FAILED, reason=reason), saying(language), clock) == says
+
+
+@pytest.mark.parametrize(
+    ("reason", "language", "says"),
+    [
+        ("proxy_unreadable", "en", "The session's proxy cannot be read with this deployment's keys; set it again"),
+        ("unlinked_401", "id", "Ponsel telah memutus tautan"),
+        ("something new", "id", "something new"),
+        (None, "en", ""),
+    ],
+)
+def test_a_template_tells_why_a_session_is_in_its_state(reason: str | None, language: Language, says: str) -> None:
+    state = seen(SessionStatus.FAILED, reason=reason).state
+    made = environment().from_string("{{ state|why(language) }}").render(state=state, language=language)
+    assert made == str(escape(says))
 
 
 @pytest.mark.parametrize(("kind", "says"), [("topup", "500 kredit"), ("subscription", "500 credits")])
