@@ -16,6 +16,8 @@ from nats.aio.client import Client as Nats
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 
+from libs.runtime.tasks import end
+
 T = TypeVar("T")
 
 PUBLISH_TIMEOUT_S = 2.0
@@ -120,6 +122,9 @@ class Bus:
             await self.broker.stop()  # raises while NATS is away, and leaves the client reconnecting for ever
         if self._nats is not None and not self._nats.is_closed:
             await self._nats.close()
+        reconnecting: asyncio.Task[None] | None = getattr(self._nats, "_reconnection_task", None)
+        if reconnecting is not None:  # the client cancels it once, and it may lose that: it would go on for ever
+            await end(reconnecting)
 
     @property
     def nats(self) -> Nats:
