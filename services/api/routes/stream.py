@@ -199,7 +199,7 @@ async def _write(
 
 
 async def _allowed(entitlement: Entitlement, listening: Listening, listener: Listener) -> AsyncGenerator[Told, None]:
-    """What is told, for as long as the credential behind the stream holds."""
+    """The frames of the stream, as long as the credential behind it is valid."""
     async with entitlement.watched(), contextlib.aclosing(listening.told()) as told:
         async for item in told:
             if isinstance(item, Ping):

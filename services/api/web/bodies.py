@@ -31,7 +31,7 @@ WITHOUT_MARKS: dict[tuple[int, ...], str] = {
 """By the places of NUL bytes among the first four: two ASCII characters begin any JSON (RFC 4627, section 3)."""
 
 OPEN_BYTES = 16 * 1024
-"""Largest body that is read of somebody who has shown no credential yet."""
+"""Largest body that is read without a credential, bytes."""
 TEXT_BYTES = 1024 * 1024
 """Largest body where nothing but text comes: the longest message, every character escaped, is shorter."""
 SEARCHED_BYTES = 1024 * 1024

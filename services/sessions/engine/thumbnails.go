@@ -36,7 +36,7 @@ func newThumbnails() *thumbnails {
 	}
 }
 
-// drawnFor completes what is told of a picture; without a thumbnail the message goes all the same.
+// drawnFor returns the size and, within the budget, the thumbnail of a picture. Without one the message is sent too.
 func (t *thumbnails) drawnFor(ctx context.Context, session string, encoded []byte) *picture {
 	shape := pictureOf(encoded)
 	if shape == nil || isWebP(encoded) {

@@ -22,7 +22,7 @@ class Open(Wire, frozen=True, kw_only=True, tag="open"):
     fence: int
     """Shard epoch * 2**20 + number of the worker start. Every key write is refused below the highest fence seen."""
     connection: int
-    """Python's number for this connection; carried by each event of it, so that late events are told apart."""
+    """The number of this connection, chosen here. Each of its events carries it, so late events are recognised."""
     device_name: str = "Merpati"
     proxy: str | None = None
     """`http://`, `https://` or `socks5://` URL, with user and password if need be. Never logged."""

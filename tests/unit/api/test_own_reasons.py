@@ -107,7 +107,7 @@ def test_why_no_connection_was_made_is_known_in_indonesian(said: str) -> None:
 
 
 FOR_PROGRAMS = {"This is a test of your webhook."}
-"""What a receiver gets, and nobody is told by us."""
+"""Sentences that only the receiver of a webhook gets."""
 
 
 def test_every_sentence_of_the_other_services_is_known_in_indonesian() -> None:

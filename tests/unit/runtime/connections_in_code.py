@@ -35,7 +35,7 @@ OPENING = {
     "urllib": r"request|urlopen|\w*Opener\w*",
     "uvicorn": r"run",
 }
-"""What opens a connection, or starts a process, by the library that has it; other libraries are told as a whole."""
+"""The names that open a connection or start a process, by library. Of other libraries any use is reported."""
 STANDARD = frozenset(
     {
         *("asyncore", "asynchat", "ctypes", "ftplib", "http", "imaplib", "multiprocessing", "nntplib", "poplib", "pty"),
@@ -80,7 +80,7 @@ def _whole(imported: ast.alias) -> str:
 
 
 def _in_import(node: ast.AST) -> Iterator[str]:
-    """Libraries that are told as a whole, and opening names that are imported as such."""
+    """Imported libraries of which any use is reported, and imported names that open connections."""
     match node:
         case ast.Import(names=imported):
             origins = [each.name for each in imported]

@@ -1,4 +1,4 @@
-"""What is wrong with the settings of sessions is told at the start."""
+"""Wrong settings stop the sessions service at its start, with a message that names them."""
 
 from __future__ import annotations
 
