@@ -1,12 +1,8 @@
-"""Webhooks of the status service as a real process: what stands in UPDATES comes to the endpoint, whatever dies."""
+"""Webhooks of the status service as a real process: what stands in UPDATES comes to the endpoint."""
 
 from __future__ import annotations
 
 import asyncio
-import random
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,66 +11,14 @@ from msgspec.structs import replace
 
 from libs.contracts.calls import AskDone, AskFailed, WebhookTried
 from libs.contracts.ids import UPDATES
-from libs.runtime.bus import Bus
-from libs.runtime.mongo import Database
 from libs.runtime.replay import log_of
 from libs.runtime.targets import PRIVATE
 from services.status.webhooks.slots import OF_EACH
-from tests.integration.status.hooks import Hooks, due
-from tests.integration.status.stream import SESSIONS, SHARDS, expected_frames, frames_in, publish, told
-from tests.processes import PATIENCE_S, Running, eventually, service
-from tests.receiver import Answer, Receiver, Request, receiver, refusing, slow, taken
-
-STATUS = "services.status.app"
-
-
-class Office:
-    """NATS, MongoDB, an endpoint, and the status processes that a test starts."""
-
-    def __init__(self, bus: Bus, database: Database, endpoint: Receiver, settings: dict[str, Any], path: Path) -> None:
-        self.bus, self.endpoint, self._settings, self._path = bus, endpoint, settings, path
-        self.hooks = Hooks(bus, database.client, database)
-
-    def status(self, replica: str = "one", **settings: str) -> AbstractAsyncContextManager[Running]:
-        """A status process, while the block runs."""
-        return service(STATUS, self._path, replica=replica, **(self._settings | settings))
-
-    async def told(self, frames: int) -> None:
-        """Wait until UPDATES holds so many."""
-
-        async def enough() -> bool:
-            return await frames_in(self.bus) >= frames
-
-        await eventually(enough)
-
-    async def all_came(self, webhook: Any, path: str = "/", *, since: int | None = None) -> None:
-        """Everything that is due has come, each session's frames in order."""
-        wanted = await due(self.bus, webhook, since=since)
-
-        async def came() -> bool:
-            return self.endpoint.by_session(path) == wanted
-
-        try:
-            await eventually(came, every_s=0.2)
-        except AssertionError:
-            assert self.endpoint.by_session(path) == wanted
-            raise
-
-
-@pytest.fixture
-async def office(bus: Bus, db: Database, nats_url: str, mongodb_url: str, tmp_path: Path) -> AsyncIterator[Office]:
-    settings: dict[str, Any] = {
-        "nats_url": nats_url,
-        "mongodb_url": mongodb_url,
-        "shards": str(SHARDS),
-        "log_level": "warning",
-        "private_targets": "true",
-        "webhook_delays_s": "0.2,0.3,0.5",
-        "webhook_timeout_s": f"{PATIENCE_S:g}",
-    }
-    async with receiver() as endpoint:
-        yield Office(bus, db, endpoint, settings, tmp_path)
-
+from tests.integration.status.hooks import due
+from tests.integration.status.offices import Office
+from tests.integration.status.stream import SESSIONS, expected_frames, publish, told
+from tests.processes import eventually
+from tests.receiver import Receiver, Request, refusing, slow, taken
 
 # --- What comes ------------------------------------------------------------------------------------------------------
 
@@ -356,7 +300,7 @@ async def test_a_replay_sends_everything_after_the_cursor_again(office: Office) 
         await publish(office.bus, range(2))
         await office.told(expected_frames(2))
         await office.all_came(made)
-        await _all_settled(office, made)
+        await office.all_settled(made)
         first = len(office.endpoint.requests)
         middle = (await log_of(office.bus, UPDATES)).last // 2
         await office.hooks.replay(made, middle)
@@ -385,7 +329,7 @@ async def test_a_delivery_is_sent_again_when_that_is_asked_for(office: Office) -
         await publish(office.bus, range(1))
         await office.told(expected_frames(1))
         await office.all_came(made)
-        await _all_settled(office, made)
+        await office.all_settled(made)
         row = (await office.hooks.deliveries(made))[5]
         assert await office.hooks.redeliver(row) == AskDone()
         await office.endpoint.until(lambda: len(office.endpoint.requests) > expected_frames(1))
@@ -431,93 +375,6 @@ async def test_private_addresses_are_refused_unless_the_deployment_allows_them(o
         assert isinstance(tried, WebhookTried)
         assert tried.error == f"the address is refused: {PRIVATE}"
         assert office.endpoint.requests == []
-
-
-# --- What dies -------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("point", ["status.after_deliveries", "status.after_post"])
-async def test_a_process_that_dies_there_loses_no_delivery(office: Office, point: str) -> None:
-    async with office.status("one") as first:
-        await first.ready()
-        made = await office.hooks.make(office.endpoint.url())
-        await publish(office.bus, range(2))
-        await office.told(expected_frames(2))
-        await first.drain()
-    async with office.status("two", crash_at=point) as second:
-        await publish(office.bus, range(2, 4))
-        assert await second.ended() != 0
-    async with office.status("three"):
-        await office.told(expected_frames(4, 2))
-        await office.all_came(made)
-
-
-async def test_processes_that_are_killed_while_they_deliver_lose_nothing(office: Office) -> None:
-    chance = random.Random(7)  # noqa: S311
-
-    async def flaky(request: Request) -> web.StreamResponse:
-        await asyncio.sleep(chance.random() / 50)
-        answer: Answer = taken if chance.random() < 0.7 else refusing(500)
-        return await answer(request)
-
-    office.endpoint.answers["/"] = flaky
-    never_given_up = ",".join(["0.1"] * 40)
-    async with office.status("stays", webhook_delays_s=never_given_up):
-        made = await office.hooks.make(office.endpoint.url())
-        publishing = asyncio.create_task(publish(office.bus, range(6)))
-        for number in range(3):
-            async with office.status(f"dies-{number}", webhook_delays_s=never_given_up) as dying:
-                await dying.ready()
-                await asyncio.sleep(1 + chance.random())
-                dying.kill()
-                await dying.ended()
-        await publishing
-        await office.told(expected_frames(6))
-        await _all_settled(office, made)
-        await office.all_came(made)
-
-
-async def test_a_frozen_owner_that_wakes_changes_nothing_of_what_its_successor_did(office: Office) -> None:
-    async with office.status("one") as first:
-        await first.ready()
-        made = await office.hooks.make(office.endpoint.url())
-        await publish(office.bus, range(2))
-        first.freeze()
-        async with office.status("two") as second:
-            await office.told(expected_frames(2))
-            await office.all_came(made)
-            await _all_settled(office, made)
-            before = {row.id: row for row in await office.hooks.deliveries(made)}
-            first.thaw()
-            await publish(office.bus, range(2, 3))
-            await office.told(expected_frames(3, 2))
-            await office.all_came(made)
-            assert second.running
-            after = {row.id: row for row in await office.hooks.deliveries(made)}
-            assert all(after[row_id] == row for row_id, row in before.items())
-
-
-async def test_a_hand_over_keeps_the_order_of_each_session(office: Office) -> None:
-    office.endpoint.answers["/"] = slow(0.01)
-    async with office.status("one") as first:
-        await first.ready()
-        made = await office.hooks.make(office.endpoint.url())
-        publishing = asyncio.create_task(publish(office.bus, range(5)))
-        async with office.status("two") as second:
-            await second.ready()
-            await asyncio.sleep(1)
-            await first.drain()
-            await publishing
-            await office.told(expected_frames(5))
-            await office.all_came(made)
-
-
-async def _all_settled(office: Office, made: Any) -> None:
-    async def settled() -> bool:
-        counts = await office.hooks.statuses(made)
-        return "pending" not in counts and sum(counts.values()) == await frames_in(office.bus)
-
-    await eventually(settled)
 
 
 async def _some(endpoint: Receiver, path: str, number: int = 1) -> bool:

@@ -18,7 +18,7 @@ from services.status.publishing import Publisher
 from services.status.rounds import Rounds
 from services.status.store import RowsMoved
 from tests.unit.status.memory import Died, MemoryBus, MemoryStore
-from tests.unit.status.test_handlers import SHARD, SHARDS, shard
+from tests.unit.status.owners import SHARD, SHARDS, shard
 
 
 class MemoryChats:

@@ -27,7 +27,8 @@ from services.status.rounds import Rounds
 from tests.unit.status.builders import CUSTOMER, T0, deliveries, progressed, queued, receipt
 from tests.unit.status.memory import Died, MemoryBus, MemoryStore
 from tests.unit.status.memory_counters import MemoryCounters
-from tests.unit.status.test_handlers import AMENDING, POOL, SHARD, SHARDS, shard
+from tests.unit.status.owners import SHARD, SHARDS, shard
+from tests.unit.status.test_handlers import AMENDING, POOL
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -12,20 +12,12 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from libs.contracts.events import AnyFact, SessionChanged
-from libs.contracts.ids import shard_of
 from libs.contracts.records import MessageRow
 from libs.runtime.bus import PublishUnclear
-from libs.runtime.crash import CrashPoints
-from libs.runtime.feeds import Delivery
-from libs.runtime.shard_rules import Timing
-from libs.runtime.shards import Lease, LeaseLost
+from libs.runtime.shards import LeaseLost
 from services.status.amendments import AMENDMENTS
-from services.status.handlers import FactHandler
-from services.status.publishing import Publisher, ShardStream
 from services.status.ranks import rank_of
-from services.status.rounds import Rounds
 from services.status.sessions import sessions_after
-from services.status.turns import Shard
 from tests.unit.status.builders import (
     INCOMING,
     NEIGHBOUR,
@@ -48,34 +40,7 @@ from tests.unit.status.builders import (
     voted,
 )
 from tests.unit.status.memory import Died, MemoryBus, MemoryStore, Unclear
-
-SHARDS = 32
-SHARD = shard_of(SESSION, SHARDS)
-
-
-class Owner:
-    """A new owner of the tests' shard, alone in its process."""
-
-    def __init__(self, store: MemoryStore, bus: MemoryBus, epoch: int = 1) -> None:
-        self._rounds = rounds_over(store, bus)
-        self._shard = shard(SHARD, epoch)
-
-    async def handle(self, batch: list[Delivery[AnyFact]]) -> None:
-        await self._rounds.handle(self._shard, batch)
-
-
-def rounds_over(store: MemoryStore, bus: MemoryBus) -> Rounds:
-    publisher = Publisher(cast(Any, bus), SHARDS)
-    return Rounds(FactHandler(store=cast(Any, store), publisher=publisher, crash=CrashPoints("")), moment_s=0)
-
-
-def shard(number: int, epoch: int = 1) -> Shard:
-    lease = Lease(number, epoch, confirmed_at=0, timing=Timing())
-    return Shard(lease, ShardStream(lease))
-
-
-def types(bus: MemoryBus) -> list[str]:
-    return [frame.type for frame in bus.frames()]
+from tests.unit.status.owners import SHARD, Owner, types
 
 
 async def test_each_fact_of_a_batch_is_told_with_the_message_as_it_was_then() -> None:
@@ -202,100 +167,6 @@ async def test_a_batch_that_somebody_of_the_same_epoch_published_is_not_publishe
     await second.handle(deliveries([progressed("sent")], first_seq=2))
     await first.handle(deliveries([progressed("sent"), receipt("read")], first_seq=2))
     assert types(bus) == ["message.queued", "message.sent", "message.read"]
-
-
-# --- Many shards in one round ---------------------------------------------------------------------------------------
-
-
-def messages_of(session: str, number: int) -> list[AnyFact]:
-    """So many messages of a session, queued and sent."""
-    about = [
-        {
-            "session_id": session,
-            "wa_id": f"3EB0{session}{n}",
-            "message_id": f"019a9d3c-7c00-7000-8{SESSIONS.index(session):03d}-{n:012x}",
-        }
-        for n in range(number)
-    ]
-    return [
-        *[queued(f"q{each['wa_id']}", **each) for each in about],
-        *[progressed("sent", f"s{each['wa_id']}", **each) for each in about],
-    ]
-
-
-SESSIONS = [f"session{number}" for number in range(5)]
-
-
-async def handled_at_once(rounds: Rounds, facts: dict[str, list[AnyFact]], epoch: int = 1) -> list[Any]:
-    """Hand the batches of all these sessions' shards over at the same moment; their errors, None where all is well."""
-    shards = {session: shard(shard_of(session, SHARDS), epoch) for session in facts}
-    assert len({each.lease.shard for each in shards.values()}) == len(facts)
-    work = [rounds.handle(shards[session], deliveries(batch)) for session, batch in facts.items()]
-    return await asyncio.gather(*work, return_exceptions=True)
-
-
-@pytest.mark.parametrize("number", [1, 20], ids=["few frames", "many frames"])
-async def test_shards_share_a_round_and_each_frame_is_told_once(number: int) -> None:
-    store, bus = MemoryStore(), MemoryBus()
-    facts = {session: messages_of(session, number) for session in SESSIONS}
-    for epoch in (1, 2):
-        assert await handled_at_once(rounds_over(store, bus), facts, epoch) == [None] * len(SESSIONS)
-    told = [(frame.session_id, frame.data["waId"], frame.data["status"]) for frame in bus.frames()]
-    assert sorted(told) == sorted(
-        (session, f"3EB0{session}{n}", status)
-        for session in SESSIONS
-        for n in range(number)
-        for status in ("queued", "sent")
-    )
-
-
-async def test_many_frames_of_many_shards_go_as_one_publish() -> None:
-    bus = MemoryBus()
-    rounds = rounds_over(MemoryStore(), bus)
-    blocker = asyncio.ensure_future(handled_at_once(rounds, {SESSIONS[0]: messages_of(SESSIONS[0], 1)}))
-    await asyncio.sleep(0)
-    await handled_at_once(rounds, {session: messages_of(session, 20) for session in SESSIONS[1:]})
-    await blocker
-    assert len(bus.stream) == 2 + 4 * 40
-    assert bus.publishes <= 4
-
-
-@pytest.mark.parametrize("number", [1, 20], ids=["few frames", "many frames"])
-async def test_a_shard_that_has_a_later_owner_stops_none_of_the_others(number: int) -> None:
-    store, bus = MemoryStore(), MemoryBus()
-    facts = {session: messages_of(session, number) for session in SESSIONS}
-    lost = SESSIONS[2]
-    rounds = rounds_over(store, bus)
-    shards = {session: shard(shard_of(session, SHARDS)) for session in SESSIONS}
-    for session in SESSIONS:
-        await rounds.handle(shards[session], deliveries([changed(session_id=session, fact_id=f"c{session}")]))
-    await rounds_over(store, bus).handle(shard(shard_of(lost, SHARDS), epoch=2), deliveries(facts[lost], first_seq=2))
-    work = [rounds.handle(shards[session], deliveries(facts[session], first_seq=2)) for session in SESSIONS]
-    errors = await asyncio.gather(*work, return_exceptions=True)
-    assert [type(error) for error in errors] == [LeaseLost if session == lost else type(None) for session in SESSIONS]
-    assert Counter(frame.session_id for frame in bus.frames()) == dict.fromkeys(SESSIONS, 1 + 2 * number)
-
-
-@pytest.mark.parametrize("number", [1, 20], ids=["few frames", "many frames"])
-async def test_a_fact_that_makes_no_sense_stops_only_its_own_shard(number: int) -> None:
-    store, bus = MemoryStore(), MemoryBus()
-    facts = {session: messages_of(session, number) for session in SESSIONS}
-    facts[SESSIONS[1]].append(progressed("teleported", session_id=SESSIONS[1]))
-    errors = await handled_at_once(rounds_over(store, bus), facts)
-    assert [type(error) for error in errors] == [type(None), KeyError, *[type(None)] * 3]
-    assert Counter(frame.session_id for frame in bus.frames()) == {
-        session: 2 * number for session in SESSIONS if session != SESSIONS[1]
-    }
-
-
-async def test_an_unclear_publish_of_a_round_is_every_shards_matter_and_is_repeated_without_repeats() -> None:
-    store, bus = MemoryStore(), MemoryBus()
-    rounds, facts = rounds_over(store, bus), {session: messages_of(session, 20) for session in SESSIONS}
-    bus.unclear = Unclear(stored=True)
-    errors = await handled_at_once(rounds, facts)
-    assert PublishUnclear in {type(error) for error in errors}
-    assert await handled_at_once(rounds, facts) == [None] * len(SESSIONS)
-    assert len({frame.id for frame in bus.frames()}) == len(bus.stream) == len(SESSIONS) * 40
 
 
 # --- Sessions --------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 from libs.contracts.events import AnyFact
 from tests.unit.status.builders import deliveries, edited, received, revoked, undecryptable
 from tests.unit.status.memory import MemoryBus, MemoryStore
-from tests.unit.status.test_handlers import Owner
+from tests.unit.status.owners import Owner
 
 OTHER = "6289876543210"
 

@@ -22,7 +22,7 @@ from tests.unit.status.builders import (
     received,
 )
 from tests.unit.status.memory import Died, MemoryBus, MemoryStore, Unclear
-from tests.unit.status.test_handlers import SESSIONS, Owner, handled_at_once, messages_of, rounds_over, types
+from tests.unit.status.owners import SESSIONS, Owner, handled_at_once, messages_of, rounds_over, types
 
 
 def a_row(row_id: str = ROW) -> MessageRow:
